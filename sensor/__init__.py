@@ -1,0 +1,1 @@
+"""The node agent and the rule engine. Nothing below this package imports Django."""
