@@ -1,0 +1,1 @@
+"""Stores alerts, routes them to sinks and runs response actions."""

@@ -1,0 +1,139 @@
+"""Alerts, which are facts, and the groups that tell them together."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from routing.models.member import Token
+from routing.models.sensor import Sensor
+from sensor.alert import Priority
+
+PRIORITIES = [(priority.value, priority.label) for priority in Priority]
+
+
+class Alert(models.Model):
+    """One match of one rule. Nothing but `routed_at` ever changes."""
+
+    uuid = models.UUIDField(unique=True)
+    """The alert's identity: a repeated post of the same one is ignored."""
+    time = models.DateTimeField()
+    time_ns = models.BigIntegerField()
+    """Nanoseconds since the epoch, as the sensor saw it; `time` is the same to the microsecond."""
+    received_at = models.DateTimeField()
+    routed_at = models.DateTimeField(null=True)
+    rule = models.CharField(max_length=255)
+    priority = models.PositiveSmallIntegerField(choices=PRIORITIES)
+    source = models.CharField(max_length=64)
+    hostname = models.CharField(max_length=255)
+    output = models.TextField()
+    output_fields = models.JSONField()
+    tags = models.JSONField()
+    held_back = models.PositiveIntegerField(default=0)
+    """Alerts of this rule that the sensor's limiter dropped before this one."""
+    fingerprint = models.CharField(max_length=64)
+    """Hash of source, rule and stable fields: what an acknowledgement or a comment belongs to."""
+    token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+")
+    sensor = models.ForeignKey(Sensor, on_delete=models.SET_NULL, null=True, related_name="alerts")
+    own_node = models.BooleanField(default=False)
+    """An authenticated sensor told it about the node its token is bound to: what automatic actions ask for."""
+
+    class Meta:
+        indexes = [
+            # Read by pipeline.route_pending, at every ring and every sweep.
+            models.Index(fields=["id"], condition=Q(routed_at__isnull=True), name="alert_unrouted"),
+            # Read by the alert lists, newest first.
+            models.Index(fields=["-time", "-id"], name="alert_newest"),
+            models.Index(fields=["rule", "-time"], name="alert_by_rule"),
+            models.Index(fields=["priority", "-time"], name="alert_by_priority"),
+            models.Index(fields=["hostname", "-time"], name="alert_by_host"),
+            # Read by the group page (what else bears this fingerprint).
+            models.Index(fields=["fingerprint", "-time"], name="alert_by_fingerprint"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule} on {self.hostname}"
+
+    def get_absolute_url(self) -> str:
+        return f"/alerts/{self.uuid}/"
+
+
+class AlertGroup(models.Model):
+    """Alerts that one route tells together: they share the route's `group_by` values."""
+
+    class State(models.TextChoices):
+        FIRING = "firing", "Firing"
+        ACKNOWLEDGED = "acknowledged", "Acknowledged"
+        RESOLVED = "resolved", "Resolved"
+
+    route = models.ForeignKey("routing.Route", on_delete=models.CASCADE, related_name="groups")
+    key = models.CharField(max_length=64)
+    """Hash of `labels`."""
+    labels = models.JSONField()
+    """The `group_by` fields and their values."""
+    fingerprint = models.CharField(max_length=64)
+    """The newest alert's."""
+    title = models.CharField(max_length=255)
+    priority = models.PositiveSmallIntegerField(choices=PRIORITIES)
+    """The most severe one seen."""
+    state = models.CharField(max_length=16, choices=State.choices, default=State.FIRING)
+    count = models.PositiveIntegerField(default=0)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    next_flush_at = models.DateTimeField(null=True)
+    """When the group must be looked at again; null: nothing is new."""
+    told_at = models.DateTimeField(null=True)
+    told_count = models.PositiveIntegerField(default=0)
+    """`count` when it was last told."""
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["route", "key"], name="group_once_per_route_and_key")]
+        indexes = [
+            # Read by pipeline.flush_due, every sweep.
+            models.Index(fields=["next_flush_at"], condition=Q(next_flush_at__isnull=False), name="group_flush_due"),
+            models.Index(fields=["state", "-last_seen_at"], name="group_by_state"),
+            models.Index(fields=["fingerprint"], name="group_by_fingerprint"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return f"/groups/{self.pk}/"
+
+
+class GroupedAlert(models.Model):
+    """An alert's place in a group."""
+
+    group = models.ForeignKey(AlertGroup, on_delete=models.CASCADE, related_name="members")
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="memberships")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["group", "alert"], name="alert_once_per_group")]
+
+    def __str__(self) -> str:
+        return f"{self.alert_id} in {self.group_id}"
+
+
+class Acknowledgement(models.Model):
+    """Somebody looks after everything with this fingerprint; it ends when the alert is resolved or by hand."""
+
+    fingerprint = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    comment = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"acknowledged by {self.user}"
+
+
+class Comment(models.Model):
+    """What somebody said about a fingerprint."""
+
+    fingerprint = models.CharField(max_length=64, db_index=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    text = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.text[:40]}"

@@ -1,0 +1,3 @@
+"""The pages and the machine API."""
+
+urlpatterns: list[object] = []

@@ -1,0 +1,62 @@
+"""Typed readers of environment variables: a wrong value is an error that names the variable and the value."""
+
+import os
+import secrets
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str) -> str:
+    """The variable as it is; `default` where it is unset or empty."""
+    return os.environ.get(name) or default
+
+
+def words(name: str, default: str) -> list[str]:
+    """A list written with commas; blanks around the words do not count."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def flag(name: str, default: bool) -> bool:
+    """Yes or no; anything but true/false/1/0 is an error, not a guess."""
+    raw = text(name, "true" if default else "false")
+    try:
+        return {"true": True, "1": True, "false": False, "0": False}[raw.lower()]
+    except KeyError:
+        raise ImproperlyConfigured(f"{name} is {raw!r}; use true or false") from None
+
+
+def number(name: str, default: int) -> int:
+    """A whole number."""
+    raw = text(name, str(default))
+    try:
+        return int(raw)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {raw!r}; use a whole number") from None
+
+
+def secret(name: str) -> str | None:
+    """A secret from `NAME`, or from the file that `NAME_FILE` names; None where neither is set."""
+    path = os.environ.get(f"{name}_FILE")
+    if path is None:
+        return os.environ.get(name) or None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE names {path!r}, which cannot be read: {error.strerror}") from None
+
+
+def kept_secret(name: str, path: Path) -> str:
+    """A secret from the environment, or the one kept in `path`, made on first use and readable by its owner only."""
+    given = secret(name)
+    if given is not None:
+        return given
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="utf-8").strip()
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        made = secrets.token_urlsafe(48)
+        file.write(made)
+    return made

@@ -1,0 +1,186 @@
+"""Every server setting, once. What people edit at run time (routes, sinks, rules) is data, not settings."""
+
+import base64
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from csp.constants import NONCE, NONE, SELF
+
+from sensorapp import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+# Database, broker, keys and spool of the embedded mode live here.
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.kept_secret("SECRET_KEY", DATA_DIR / "keys" / "secret_key")
+# Sinks' secrets are encrypted with the first key; all are tried when reading, so keys can be rotated.
+ENCRYPTION_KEYS = [
+    base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())
+    for key in env.kept_secret("ENCRYPTION_KEYS", DATA_DIR / "keys" / "encryption_keys").split(",")
+]
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+# Where people reach the dashboard; links in messages start with it.
+SITE_URL = env.text("SITE_URL", f"http://127.0.0.1:{env.number('PORT', 8000)}").rstrip("/")
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+# True behind a TLS-terminating proxy: cookies are then sent over https only.
+HTTPS = env.flag("HTTPS", default=SITE_URL.startswith("https://"))
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "axes",
+    "csp",
+    "ninja",
+    "routing",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "sensorapp.urls"
+ASGI_APPLICATION = "sensorapp.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "routing.views.frame.frame",
+            ]
+        },
+    }
+]
+
+
+def _database() -> dict[str, Any]:
+    """PostgreSQL where DATABASE_URL says so, else one SQLite file below DATA_DIR."""
+    config: dict[str, Any] = dict(
+        dj_database_url.parse(env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'sensorapp.sqlite3'}"))
+    )
+    if config["ENGINE"].endswith("sqlite3"):
+        # IMMEDIATE: a transaction that will write takes the lock at its start, where waiting is possible.
+        config["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        }
+    else:
+        config["CONN_MAX_AGE"] = 60
+        config["CONN_HEALTH_CHECKS"] = True
+    return config
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Empty: the embedded Valkey that `manage.py run` supervises, on a socket below DATA_DIR.
+REDIS_URL = env.text("REDIS_URL", f"unix://{DATA_DIR / 'valkey' / 'valkey.sock'}")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "sign-in"
+# Five wrong passwords for one name from one address lock that pair for a quarter of an hour.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+# Files are found in the source tree, so nothing has to be collected before the first page.
+WHITENOISE_USE_FINDERS = DEBUG
+
+# Limits of the ingest paths; over them the answer is 413.
+INGEST_MAX_BYTES = env.number("INGEST_MAX_BYTES", 8 * 1024 * 1024)
+INGEST_MAX_ALERTS = env.number("INGEST_MAX_ALERTS", 10_000)
+# Private, loopback and link-local addresses that sinks may reach, as CIDR blocks.
+OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW", "")
+# The server for the e-mail sink where the sink names none, as smtp://user:password@host:port.
+EMAIL_TIMEOUT = 15
+
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A message that was taken by a worker that died comes back after this many seconds (kombu's Redis transport).
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "maintain"
+CELERY_TASK_ROUTES = {
+    "routing.tasks.route_pending": {"queue": "route"},
+    "routing.tasks.deliver": {"queue": "deliver"},
+    "routing.tasks.run_action": {"queue": "respond"},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+# A sweep that was not started in time is dropped: the next one sees the same rows.
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "routing.tasks.sweep", "schedule": 1.0, "options": {"expires": 5}},
+}

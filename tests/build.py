@@ -1,0 +1,88 @@
+"""Plain builders: the smallest valid thing, with what the test is about given by keyword."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from routing.models import Alert, AlertGroup, ResponseAction, Role, Route, Sensor, Sink, Token
+from routing.models.member import digest_of
+from sensor.alert import Priority, new_uuid
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def token(role: str = Role.SENSOR, secret: str = "sa_test", **fields: Any) -> Token:
+    """A stored token whose plain text is `secret`."""
+    values = {"name": f"{role} token", "hint": secret[:8], "created_at": NOW, **fields}
+    return Token.objects.get_or_create(digest=digest_of(secret), defaults={"role": role, **values})[0]
+
+
+def sensor(**fields: Any) -> Sensor:
+    """A native sensor on node-1 that may kill processes."""
+    values = {
+        "name": "node-1",
+        "hostname": "node-1",
+        "native": True,
+        "actions": ["kill_process"],
+        "boot_id": "boot-1",
+        "first_seen_at": NOW,
+        "last_seen_at": NOW,
+        **fields,
+    }
+    values.setdefault("token", token(hostname=values["hostname"]))
+    return Sensor.objects.create(**values)
+
+
+def alert(priority: str = "warning", **fields: Any) -> Alert:
+    """A stored alert about a process on node-1."""
+    time = fields.pop("time", NOW)
+    values = {
+        "uuid": new_uuid(),
+        "time": time,
+        "time_ns": int(time.timestamp()) * 10**9,
+        "received_at": time,
+        "rule": "Read sensitive file",
+        "priority": Priority.named(priority),
+        "source": "syscall",
+        "hostname": "node-1",
+        "output": "Sensitive file read (file=/etc/shadow)",
+        "output_fields": {"proc.pid": 4242, "proc.pid.ts": 1_700_000_000_000_000_000, "proc.name": "cat"},
+        "tags": ["T1003"],
+        "fingerprint": "f" * 64,
+        **fields,
+    }
+    values.setdefault("token", token())
+    return Alert.objects.create(**values)
+
+
+def route(**fields: Any) -> Route:
+    """A route that matches everything and waits for nothing."""
+    values = {"name": "everything", "position": 1, "group_by": ["alert.rule"], "group_wait": 0, **fields}
+    return Route.objects.create(**values)
+
+
+def sink(kind: str = "webhook", **fields: Any) -> Sink:
+    """A stored sink; `config` and `secrets` are the kind's own."""
+    return Sink.objects.create(**{"name": f"a {kind}", "kind": kind, **fields})
+
+
+def group(route: Route, **fields: Any) -> AlertGroup:
+    """A firing group of one alert."""
+    values = {
+        "key": "k" * 64,
+        "labels": {"alert.rule": "Read sensitive file"},
+        "fingerprint": "f" * 64,
+        "title": "Read sensitive file",
+        "priority": Priority.WARNING,
+        "count": 1,
+        "first_seen_at": NOW,
+        "last_seen_at": NOW,
+        **fields,
+    }
+    return AlertGroup.objects.create(route=route, **values)
+
+
+def action(**fields: Any) -> ResponseAction:
+    """Kill process, after approval."""
+    return ResponseAction.objects.create(
+        **{"name": "Kill the process", "kind": "kill_process", "mode": ResponseAction.Mode.APPROVE, **fields}
+    )

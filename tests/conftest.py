@@ -1,0 +1,62 @@
+"""The cast and the stage of every test.
+
+Alice administers, Erin edits, Bob responds, Carol only looks. Without DATABASE_URL the tests run on SQLite;
+`make test` runs them a second time on PostgreSQL. Nothing but loopback can be reached.
+"""
+
+import os
+import tempfile
+
+os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="sensorapp-test-"))
+os.environ.setdefault("OUTBOUND_ALLOW", "127.0.0.0/8,::1/128")
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_socket import socket_allow_hosts
+
+
+@pytest.fixture(autouse=True)
+def loopback_only() -> None:
+    """No test reaches anything but this machine."""
+    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+def person(name: str, role: str) -> User:
+    """Somebody with a role."""
+    from routing.models import Member
+
+    user = User.objects.create(username=name, is_staff=role == "admin", is_superuser=role == "admin")
+    Member.objects.create(user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return person("alice", "admin")
+
+
+@pytest.fixture
+def erin(db: None) -> User:
+    return person("erin", "editor")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return person("bob", "responder")
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    return person("carol", "viewer")
+
+
+@pytest.fixture
+def as_user(client: Client):
+    """`as_user(bob)`: the test client signed in as Bob."""
+
+    def sign_in(user: User) -> Client:
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in
