@@ -59,6 +59,8 @@ class ActionRun(models.Model):
     uuid = models.UUIDField(unique=True, default=uuid.uuid4)
     digest = models.CharField(max_length=64, unique=True)
     """Hash of alert, action and target: the same alert never asks twice."""
+    target_key = models.CharField(max_length=64, blank=True)
+    """Hash of the kind and what identifies the target; empty where the alert named none."""
     action = models.ForeignKey(ResponseAction, on_delete=models.PROTECT, related_name="runs")
     alert = models.ForeignKey("routing.Alert", on_delete=models.PROTECT, related_name="runs")
     group = models.ForeignKey("routing.AlertGroup", on_delete=models.SET_NULL, null=True, related_name="runs")
@@ -76,6 +78,8 @@ class ActionRun(models.Model):
     reason = models.TextField(blank=True)
     """Why it is in this state: the guard that refused, why it was skipped, what failed."""
     requested_at = models.DateTimeField()
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    """The person who asked by hand, and who therefore may not approve; null where a route asked."""
     expires_at = models.DateTimeField()
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True)
@@ -88,6 +92,16 @@ class ActionRun(models.Model):
     detail = models.JSONField(default=dict)
 
     class Meta:
+        constraints = [
+            # Two rules that see one attack must not race each other to the same target.
+            models.UniqueConstraint(
+                fields=["target_key"],
+                condition=Q(state__in=["awaiting_approval", "approved", "running"])
+                & ~Q(mode="dry_run")
+                & ~Q(target_key=""),
+                name="run_one_live_per_target",
+            )
+        ]
         indexes = [
             # Read by executor.lease, at every long poll of a sensor.
             models.Index(fields=["sensor", "id"], condition=Q(state="approved"), name="run_leasable"),
@@ -98,6 +112,8 @@ class ActionRun(models.Model):
                 name="run_expiring",
             ),
             models.Index(fields=["state", "-requested_at"], name="run_by_state"),
+            # Read by approvals.request: what else was done to this target.
+            models.Index(fields=["target_key"], name="run_by_target"),
             # Read by the budget guard.
             models.Index(fields=["action", "-requested_at"], name="run_by_action"),
         ]
