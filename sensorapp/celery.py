@@ -1,11 +1,18 @@
 """The Celery application. Tasks are doorbells: they take ids, and losing one loses nothing."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensorapp.settings")
 
 app = Celery("sensorapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["routing"])
+
+
+@setup_logging.connect
+def keep_our_logging(**kwargs: Any) -> None:
+    """A receiver here is what keeps Celery from replacing the `LOGGING` setting with its own."""

@@ -9,7 +9,7 @@ from typing import Any
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 
-from sensorapp import env
+from sensorapp import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Database, broker, keys and spool of the embedded mode live here.
@@ -140,13 +140,15 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-# Files are found in the source tree, so nothing has to be collected before the first page.
-WHITENOISE_USE_FINDERS = DEBUG
+# A page whose file was never collected is shown without it rather than not at all.
+WHITENOISE_MANIFEST_STRICT = False
+
+LOGGING = logs.configure(env.text("LOG_FORMAT", "console"), env.text("LOG_LEVEL", "info"))
 
 # Limits of the ingest paths; over them the answer is 413.
 INGEST_MAX_BYTES = env.number("INGEST_MAX_BYTES", 8 * 1024 * 1024)
