@@ -4,40 +4,12 @@ Alice administers, Erin edits, Bob responds, Carol only looks. Without DATABASE_
 `make test` runs them a second time on PostgreSQL. Nothing but loopback can be reached.
 """
 
-import os
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
-
-# Each pytest process has its own data directory, with its own embedded broker unless REDIS_URL names a server.
-DATA_DIR = Path(tempfile.mkdtemp(prefix="sensorapp-test-"))
-os.environ["DATA_DIR"] = str(DATA_DIR)
-os.environ.setdefault("OUTBOUND_ALLOW", "127.0.0.0/8,::1/128")
-if "REDIS_URL" in os.environ:
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].removesuffix('/0')}/{worker}"
-
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from pytest_socket import socket_allow_hosts
 
-from routing.management import valkey
-
-BROKER = pytest.StashKey["subprocess.Popen[bytes]"]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if "REDIS_URL" not in os.environ:
-        config.stash[BROKER] = subprocess.Popen(valkey.command(DATA_DIR), stdout=subprocess.DEVNULL)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if (broker := config.stash.get(BROKER, None)) is not None:
-        broker.terminate()
-        broker.wait(10)
-    shutil.rmtree(DATA_DIR, ignore_errors=True)
+from routing.models import Member
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +20,6 @@ def loopback_only() -> None:
 
 def person(name: str, role: str) -> User:
     """Somebody with a role."""
-    from routing.models import Member
-
     user = User.objects.create(username=name, is_staff=role == "admin", is_superuser=role == "admin")
     Member.objects.create(user=user, role=role)
     return user
