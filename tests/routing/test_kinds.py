@@ -1,0 +1,63 @@
+import dataclasses
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from routing import kinds
+from routing.kinds import Secret, option
+
+
+class Base:
+    kind: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    url: Secret = option("Where to.")
+    retries: int = option("How often.", default=3)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A package of kinds, empty at first; files are added with `add`."""
+    package = types.ModuleType("some_kinds")
+    package.__path__ = [str(tmp_path)]
+    monkeypatch.setitem(sys.modules, "some_kinds", package)
+    yield package
+    for name in [name for name in sys.modules if name.startswith("some_kinds.")]:
+        del sys.modules[name]
+
+
+def add(package: types.ModuleType, name: str, kind: str) -> None:
+    source = f"from {__name__} import Base\n\n\nclass Some(Base):\n    kind = {kind!r}\n"
+    (Path(package.__path__[0]) / f"{name}.py").write_text(source)
+
+
+def test_a_file_in_the_package_is_a_kind(package: types.ModuleType) -> None:
+    add(package, "pigeon", "pigeon")
+    assert kinds.scan(package, Base)["pigeon"].kind == "pigeon"
+
+
+def test_two_files_cannot_claim_one_kind(package: types.ModuleType) -> None:
+    add(package, "one", "pigeon")
+    add(package, "two", "pigeon")
+    with pytest.raises(ValueError, match=r"some_kinds\.two and some_kinds\.one both claim the kind 'pigeon'"):
+        kinds.scan(package, Base)
+
+
+def test_a_file_that_cannot_be_loaded_is_an_error(package: types.ModuleType) -> None:
+    (Path(package.__path__[0]) / "broken.py").write_text("import no_such_module\n")
+    with pytest.raises(ImportError, match="no_such_module"):
+        kinds.scan(package, Base)
+
+
+def test_a_secret_does_not_show_itself_in_an_options_repr() -> None:
+    options = kinds.build(Options, {"url": "https://example.org/hush"})
+    assert options.url == "https://example.org/hush"
+    assert "hush" not in repr(options)
+
+
+def test_an_option_that_was_removed_does_no_harm() -> None:
+    assert kinds.build(Options, {"url": "u", "gone": 1}).retries == 3

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from sensorapp import env
+
+
+def test_a_flag_is_a_clear_yes_or_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_FLAG", "1")
+    assert env.flag("SOME_FLAG", default=False) is True
+    monkeypatch.setenv("SOME_FLAG", "no")
+    with pytest.raises(ImproperlyConfigured, match="SOME_FLAG is 'no'; use true or false"):
+        env.flag("SOME_FLAG", default=False)
+
+
+def test_a_number_must_be_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.number("SOME_NUMBER", 7) == 7
+    monkeypatch.setenv("SOME_NUMBER", "ten")
+    with pytest.raises(ImproperlyConfigured, match="SOME_NUMBER is 'ten'; use a whole number"):
+        env.number("SOME_NUMBER", 7)
+
+
+def test_words_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_WORDS", " a, b ,,c")
+    assert env.words("SOME_WORDS", "") == ["a", "b", "c"]
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hush\n")
+    monkeypatch.setenv("SOME_SECRET_FILE", str(file))
+    assert env.secret("SOME_SECRET") == "hush"
+    monkeypatch.setenv("SOME_SECRET_FILE", str(tmp_path / "missing"))
+    with pytest.raises(ImproperlyConfigured, match=r"SOME_SECRET_FILE names .*missing.* cannot be read"):
+        env.secret("SOME_SECRET")
+
+
+def test_a_kept_secret_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "secret_key"
+    made = env.kept_secret("SOME_KEPT_SECRET", path)
+    assert len(made) >= 48
+    assert env.kept_secret("SOME_KEPT_SECRET", path) == made
+    assert path.stat().st_mode & 0o077 == 0
