@@ -5,7 +5,9 @@ Alice administers, Erin edits, Bob responds, Carol only looks. Without DATABASE_
 """
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connections
 from django.test import Client
 from pytest_socket import socket_allow_hosts
 
@@ -16,6 +18,14 @@ from routing.models import Member
 def loopback_only() -> None:
     """No test reaches anything but this machine."""
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite's test database is a file: in memory, threads fail where on disk they wait for each other."""
+    for connection in connections.all():
+        if connection.vendor == "sqlite":
+            connection.settings_dict["TEST"]["NAME"] = str(settings.DATA_DIR / "test.sqlite3")
 
 
 def person(name: str, role: str) -> User:
