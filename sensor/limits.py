@@ -80,3 +80,19 @@ class Limiter:
 
 def _full(rate: Rate, now: float) -> Bucket:
     return Bucket(rate, float(rate.burst), now)
+
+
+@dataclass(slots=True)
+class Tally:
+    """A growing count that is told at most every `every` seconds, as what was added since it was last told."""
+
+    every: float = 30.0
+    _told: int = 0
+    _told_at: float | None = None
+
+    def due(self, total: int, now: float) -> int:
+        """What to tell now; 0 for nothing."""
+        if total <= self._told or (self._told_at is not None and now - self._told_at < self.every):
+            return 0
+        added, self._told, self._told_at = total - self._told, total, now
+        return added

@@ -89,6 +89,11 @@ def boot_id() -> str:
     return (PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
+def kernel_release() -> str:
+    """As `uname -r` prints it."""
+    return os.uname().release
+
+
 def started_at_ns(start_ticks: int) -> int:
     """Start time since the epoch; as exact as `btime` is, which is to the second."""
     for line in (PROC / "stat").read_text().splitlines():

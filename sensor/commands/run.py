@@ -1,0 +1,128 @@
+"""Watch this node and send alerts to the server, or print them with --stdout.
+
+Settings come from /etc/sensorapp/sensor.toml (or --config, or SENSOR_CONFIG) and SENSOR_<SECTION>_<KEY>.
+Prints "ready" on stderr once events arrive. Ends with status 3 where the kernel cannot be watched.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+import structlog
+
+from sensor import config_reader, logs
+from sensor.config import Config, ConfigError, Rules
+from sensor.watch import Source, SourceFailed, Watch
+
+log = structlog.get_logger(__name__)
+
+CANNOT_WATCH = 3
+FAILED = 1
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, help="settings file instead of /etc/sensorapp/sensor.toml")
+    parser.add_argument("--rules", nargs="+", metavar="FILE", help="rule files or directories instead of the settings'")
+    parser.add_argument("--stdout", action="store_true", help="print alerts as JSON lines; needs no server")
+    parser.add_argument(
+        "--replay", type=Path, metavar="EVENTS", help="play recorded events instead of watching the kernel"
+    )
+    parser.add_argument("--loop", action="store_true", help="play the recording again and again")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command; returns the exit status."""
+    from sensor.probes import ProbeError
+    from sensor.rulefeed import RulesetRefused
+
+    config = config_reader.load(args.config)
+    logs.set_up(config.logs)
+    if args.rules:
+        config = replace(config, rules=Rules(tuple(args.rules), config.rules.matching))
+    stop = _stop_on_signals()
+    try:
+        source, probes = _source(args, config)
+        if args.stdout:
+            return _print_alerts(config, source, stop)
+        return _serve(config, source, probes, stop)
+    except RulesetRefused as error:
+        print(f"sensor: rules not usable\n{error}", file=sys.stderr)
+        return 2
+    except ProbeError as error:
+        print(f"sensor: cannot watch this kernel: {error}", file=sys.stderr)
+        return CANNOT_WATCH
+    except SourceFailed as error:
+        print(f"sensor: the event source failed: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _stop_on_signals() -> Event:
+    stop = Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return stop
+
+
+def _source(args: argparse.Namespace, config: Config) -> tuple[Source, Callable[[], list[str]]]:
+    """The event source, and how to ask what it has attached."""
+    if args.replay:
+        from sensor.playback import Playback
+
+        if not args.replay.is_file():
+            raise ConfigError(f"--replay {args.replay}: no such file")
+        return Playback(args.replay, loop=args.loop), lambda: ["replay"]
+    from sensor.context.processes import Processes
+    from sensor.probes.ebpf import KernelSource
+
+    kernel = KernelSource(config.probes.names or None, Processes())
+    return kernel, lambda: list(kernel.attached)
+
+
+def _serve(config: Config, source: Source, probes: Callable[[], list[str]], stop: Event) -> int:
+    from sensor.agent import Agent
+
+    if not config.server.url:
+        raise ConfigError("server.url is not set; set it, or print alerts with --stdout")
+    if config.server.url.startswith("http://"):
+        log.warning("token_sent_unencrypted", url=config.server.url, advice="use https beyond this machine")
+    Agent(config, source, probes, stop).run(_say_ready)
+    return 0
+
+
+def _print_alerts(config: Config, source: Source, stop: Event) -> int:
+    from sensor.alert import Alert
+    from sensor.engine import Engine
+    from sensor.rulefeed import BUILT_IN, RuleFeed, compiled, read_files
+    from sensor.wording import falco_line
+
+    output = sys.stdout.buffer
+
+    def emit(alert: Alert) -> None:
+        output.write(falco_line(alert))
+
+    files = config.rules.files
+    ruleset = compiled(read_files([str(BUILT_IN)] if RuleFeed.is_pull(files) else files))
+    engine = Engine(ruleset, matching=config.rules.matching)
+    watch = Watch(source, engine, config.node.hostname, emit, tick=output.flush)
+    source.open()
+    try:
+        _say_ready()
+        watch.loop(stop)
+    finally:
+        source.close()
+        output.flush()
+    log.info("stopped", **watch.stats.snapshot(), rule_errors=watch.rule_errors)
+    return 0
+
+
+def _say_ready() -> None:
+    print("ready", file=sys.stderr, flush=True)
