@@ -59,6 +59,7 @@ class Poster:
         try:
             answer = self._client.post_alerts([stored.body for stored in batch])
         except Unreachable as error:
+            self._spool.release()
             pause = self._later()
             log.warning("server_unreachable", error=str(error), waiting=self._spool.waiting, retry_in=round(pause, 1))
             return pause
@@ -85,6 +86,7 @@ class Poster:
             case _:
                 # Wrong token, wrong URL, or a success that is not our server's: a person has to look.
                 pause = SLOW_RETRY if answer.retry_after is None else answer.retry_after
+        self._spool.release()
         log.warning("post_refused", answer=answer.told, waiting=self._spool.waiting, retry_in=round(pause, 1))
         return max(pause, 0.1)
 

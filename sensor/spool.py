@@ -147,7 +147,8 @@ class Spool:
         return freed, len(gone)
 
     def peek(self, alerts: int = BATCH_ALERTS, size: int = BATCH_BYTES) -> list[Stored]:
-        """The oldest alerts that fit in one post; at least one if any is waiting. They stay until `forget`."""
+        """The oldest alerts that fit in one post; at least one if any is waiting. They stay until `forget`, and safe from
+        eviction until then or `release`."""
         with self._lock:
             batch: list[Stored] = []
             for identity, body in self._relaxed.execute("SELECT id, body FROM alert ORDER BY id LIMIT ?", (alerts,)):
@@ -157,6 +158,11 @@ class Spool:
                 batch.append(Stored(identity, body))
             self._in_flight = (batch[0].id, batch[-1].id) if batch else (0, -1)
             return batch
+
+    def release(self) -> None:
+        """The post of what was peeked has failed: it may be evicted again."""
+        with self._lock:
+            self._in_flight = (0, -1)
 
     def forget(self, posted: Sequence[Stored]) -> None:
         """The server has these."""

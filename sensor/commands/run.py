@@ -16,7 +16,7 @@ from types import FrameType
 import structlog
 
 from sensor import config_reader, logs
-from sensor.config import Config, ConfigError, Rules
+from sensor.config import PULL, Config, ConfigError, Rules
 from sensor.watch import Source, SourceFailed, Watch
 
 log = structlog.get_logger(__name__)
@@ -101,25 +101,24 @@ def _serve(config: Config, source: Source, probes: Callable[[], list[str]], stop
 def _print_alerts(config: Config, source: Source, stop: Event) -> int:
     from sensor.alert import Alert
     from sensor.engine import Engine
-    from sensor.rulefeed import BUILT_IN, RuleFeed, compiled, read_files
+    from sensor.rulefeed import BUILT_IN, compiled, read_files
     from sensor.wording import falco_line
 
     output = sys.stdout.buffer
 
     def emit(alert: Alert) -> None:
         output.write(falco_line(alert))
+        output.flush()
 
-    files = config.rules.files
-    ruleset = compiled(read_files([str(BUILT_IN)] if RuleFeed.is_pull(files) else files))
-    engine = Engine(ruleset, matching=config.rules.matching)
-    watch = Watch(source, engine, config.node.hostname, emit, tick=output.flush)
+    files = (str(BUILT_IN),) if config.rules.files == (PULL,) else config.rules.files
+    engine = Engine(compiled(read_files(files)), matching=config.rules.matching)
+    watch = Watch(source, engine, config.node.hostname, emit)
     source.open()
     try:
         _say_ready()
         watch.loop(stop)
     finally:
         source.close()
-        output.flush()
     log.info("stopped", **watch.stats.snapshot(), rule_errors=watch.rule_errors)
     return 0
 
