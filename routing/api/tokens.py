@@ -1,0 +1,104 @@
+"""Whose token this is: looked up in memory, asked of the database at most every few seconds.
+
+A revoked token is refused within `TTL` everywhere; a made one works at once unless it was tried before.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Executor
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import OperationalError, close_old_connections
+from django.db.models import Q
+from django.utils import timezone
+
+from routing.admission import Sender
+from routing.api.problems import Problem
+from routing.models import Token
+from routing.models.member import digest_of
+
+log = structlog.get_logger(__name__)
+
+TTL = 4.0
+"""Seconds; revocation is promised within five."""
+KNOWN = 4_096
+LAST_USED_EVERY = timedelta(minutes=1)
+"""How exact `last_used_at` is."""
+MAX_LENGTH = 256
+
+
+def bearer(authorization: str) -> str:
+    """The token of an `Authorization: Bearer …` header; empty where there is none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def find(token: str, now: datetime) -> Token | None:
+    """The live token of this plain text; notes that it was used."""
+    if not token or len(token) > MAX_LENGTH:
+        return None
+    found = Token.objects.filter(digest=digest_of(token), revoked_at=None).first()
+    if found is not None and (found.last_used_at is None or now - found.last_used_at >= LAST_USED_EVERY):
+        stale = Q(last_used_at=None) | Q(last_used_at__lte=now - LAST_USED_EVERY)
+        try:
+            Token.objects.filter(stale, pk=found.pk).update(last_used_at=now)
+        except OperationalError as error:
+            log.warning("last_used_not_written", token=found.pk, error=str(error))
+    return found
+
+
+def find_sender(token: str) -> Sender | None:
+    """`find` for a thread of its own."""
+    close_old_connections()
+    try:
+        found = find(token, timezone.now())
+    finally:
+        close_old_connections()
+    return None if found is None else Sender(found.pk, found.name, found.role, found.hostname)
+
+
+class Senders:
+    """Tokens seen lately, for one event loop; simultaneous questions about one token are asked once."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        look_up: Callable[[str], Sender | None] = find_sender,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._executor = executor
+        self._look_up = look_up
+        self._clock = clock
+        self._known: OrderedDict[str, tuple[float, Sender | None]] = OrderedDict()
+        self._asking: dict[str, asyncio.Future[Sender | None]] = {}
+
+    async def sender(self, token: str, roles: frozenset[str]) -> Sender:
+        """Who sends; raises Problem 401 for a token that is missing, wrong or revoked, 403 for a role too few."""
+        found = await self._find(token) if token and len(token) <= MAX_LENGTH else None
+        if found is None:
+            challenge = {"WWW-Authenticate": "Bearer"}
+            raise Problem(401, "A valid token is needed: Authorization: Bearer TOKEN.", challenge)
+        if found.role not in roles:
+            raise Problem(403, f"This takes a token with the role {' or '.join(sorted(roles))}.")
+        return found
+
+    async def _find(self, token: str) -> Sender | None:
+        now = self._clock()
+        known = self._known.get(token)
+        if known is not None and now - known[0] < TTL:
+            return known[1]
+        asking = self._asking.get(token)
+        if asking is None:
+            asking = asyncio.get_running_loop().run_in_executor(self._executor, self._look_up, token)
+            self._asking[token] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(token, None))
+        found = await asyncio.shield(asking)
+        # Counted from before the question: an answer is as old as that.
+        self._known[token] = (now, found)
+        self._known.move_to_end(token)
+        while len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+        return found

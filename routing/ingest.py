@@ -1,0 +1,73 @@
+"""A batch of alerts → stored rows, exactly once.
+
+What `Intake.store` is given is in the database when it returns, one outcome for each alert; or it raises, and
+then nothing may be acknowledged. It belongs to one thread (see `groupcommit`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+
+import structlog
+from django.db import DataError, IntegrityError, transaction
+
+from routing import bulk
+from routing.admission import Row
+from routing.presence import Presence
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 1_000
+"""Alerts in one transaction."""
+
+# What a value that the database cannot keep raises; everything else is the database's own trouble.
+UNSTORABLE = (DataError, IntegrityError, ValueError, OverflowError)
+
+
+class Outcome(Enum):
+    """What became of one alert."""
+
+    ACCEPTED = "stored, now and for the first time"
+    DUPLICATE = "stored before"
+    REFUSED = "cannot be stored"
+
+
+class Intake:
+    """Stores alerts and remembers the sensors they came from."""
+
+    def __init__(self) -> None:
+        self.presence = Presence()
+
+    def store(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
+        """Raises django.db.Error where the database cannot be reached or does not answer in time."""
+        outcomes: list[Outcome] = []
+        for start in range(0, len(rows), AT_ONCE):
+            outcomes += self._store_or_split(rows[start : start + AT_ONCE], now)
+        return outcomes
+
+    def _store_or_split(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
+        """One transaction; where a value spoils it, halves, so that only the spoiling alert is refused."""
+        try:
+            return self._commit(rows, now)
+        except UNSTORABLE:
+            # Perhaps only a sensor was deleted behind our back; then the second try succeeds.
+            self.presence.forget()
+        try:
+            return self._commit(rows, now)
+        except UNSTORABLE as error:
+            if len(rows) == 1:
+                log.warning("alert_refused", uuid=str(rows[0].uuid), error=str(error))
+                return [Outcome.REFUSED]
+        middle = len(rows) // 2
+        return self._store_or_split(rows[:middle], now) + self._store_or_split(rows[middle:], now)
+
+    def _commit(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
+        sensors = self.presence.sensors_of(rows, now)
+        once = {row.uuid: (row, sensors.get((row.sender.token, row.hostname))) for row in reversed(rows)}
+        with transaction.atomic():
+            new = bulk.insert(list(once.values()), now)
+        outcomes = []
+        for row in rows:
+            outcomes.append(Outcome.ACCEPTED if row.uuid in new else Outcome.DUPLICATE)
+            new.discard(row.uuid)  # Said twice in this batch: the first one is it.
+        return outcomes
