@@ -1,0 +1,192 @@
+"""Action runs up to the point where they may run: requested, decided by a person, or expired.
+
+Every change of state is a conditional update: whoever comes second changes nothing and is told what
+happened first. Time is the server's, and an approval is checked against it when the click arrives.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from routing import actions, audit, guards
+from routing.access import insist
+from routing.actions.base import NotApplicable, Responder, Subject
+from routing.guards import Mode, Objection, State
+from routing.models import ActionRun, Alert, AlertGroup, ResponseAction, Route, Sensor
+
+
+class ApprovalError(Exception):
+    """The run cannot be approved or denied any more, or not by this person; the text says why."""
+
+
+def request(
+    action: ResponseAction,
+    alert: Alert,
+    group: AlertGroup | None,
+    route: Route | None,
+    now: datetime,
+    by: User | None = None,
+) -> ActionRun | None:
+    """Ask for `action` because of `alert`; None where the action is off.
+
+    There is one run per alert, action and target: asked again, the first one is returned. What a guard
+    forbids or the alert does not allow is kept too, as a run that is skipped, refused or superseded with
+    its reason. `by` is the person who asked by hand; somebody else must then approve. Raises
+    PermissionDenied where that person may not respond.
+    """
+    if by is not None:
+        insist(by, "respond")
+    with transaction.atomic():
+        # Locked, so that two workers cannot both take the last run of the hour.
+        current = ResponseAction.objects.select_for_update().filter(pk=action.pk).first()
+        if current is None or current.mode == Mode.OFF:
+            return None
+        run = ActionRun(
+            action=current,
+            alert=alert,
+            group=group,
+            route=route,
+            sensor=_sensor_on(alert),
+            mode=current.mode,
+            kind=current.kind,
+            params=current.params,
+            target={},
+            description=f"{current.name} on {alert.hostname}",
+            requested_at=now,
+            requested_by=by,
+            expires_at=now,
+        )
+        try:
+            responder = _aim(run)
+            if earlier := _asked_before(run):
+                return earlier
+            _decide(run, responder, now)
+        except Objection as objection:
+            _end(run, objection.state, str(objection))
+        return _store(run)
+
+
+def approve(run: ActionRun, by: User, now: datetime, comment: str = "", ip: str | None = None) -> ActionRun:
+    """Let it run. Raises PermissionDenied, or ApprovalError where it is too late or the person asked for it."""
+    if run.requested_by_id == by.pk:
+        raise ApprovalError("You asked for this yourself, so somebody else must approve it.")
+    if ResponseAction.objects.filter(pk=run.action_id, mode__in=[Mode.OFF, Mode.DRY_RUN]).exists():
+        raise ApprovalError("The action was switched off or to a dry run after this was requested.")
+    until = now + timedelta(seconds=run.action.max_alert_age)
+    return _settle_question(run, State.APPROVED, by, now, comment, ip, expires_at=until)
+
+
+def deny(run: ActionRun, by: User, now: datetime, comment: str = "", ip: str | None = None) -> ActionRun:
+    """Forbid it for good. Raises PermissionDenied, or ApprovalError where it is too late."""
+    return _settle_question(run, State.DENIED, by, now, comment, ip, finished_at=now)
+
+
+def expire_due(now: datetime) -> int:
+    """End what nobody decided in time, and what nobody came for; returns how many."""
+    late = ActionRun.objects.filter(expires_at__lte=now)
+    undecided = late.filter(state=State.AWAITING_APPROVAL).update(
+        state=State.EXPIRED, reason="nobody approved it in time", finished_at=now
+    )
+    unfetched = late.filter(state=State.APPROVED).update(
+        state=State.EXPIRED, reason="nobody came to run it in time; is the sensor connected?", finished_at=now
+    )
+    return undecided + unfetched
+
+
+def _settle_question(
+    run: ActionRun, state: State, by: User, now: datetime, comment: str, ip: str | None, **changes: Any
+) -> ActionRun:
+    insist(by, "approve")
+    open_question = ActionRun.objects.filter(pk=run.pk, state=State.AWAITING_APPROVAL, expires_at__gt=now)
+    with transaction.atomic():
+        if not open_question.update(state=state, decided_by=by, decided_at=now, comment=comment, **changes):
+            raise ApprovalError(_too_late(run, now))
+        verb = "approve" if state == State.APPROVED else "deny"
+        before, after = {"state": State.AWAITING_APPROVAL.value}, {"state": state.value, "comment": comment}
+        audit.record(by, verb, run, before, after, ip=ip, now=now)
+    run.refresh_from_db()
+    return run
+
+
+def _too_late(run: ActionRun, now: datetime) -> str:
+    run.refresh_from_db()
+    if run.state == State.AWAITING_APPROVAL:
+        return f"This request expired at {run.expires_at:%H:%M:%S} UTC; a new alert asks anew."
+    by = f" by {run.decided_by}" if run.decided_by else ""
+    return f"Nothing was changed: this is {run.get_state_display().lower()} already{by}."
+
+
+def _aim(run: ActionRun) -> Responder:
+    """Fill in what the run acts on. Raises Objection where the alert names no target."""
+    kind = actions.kinds().get(run.kind)
+    if kind is None:
+        raise Objection(State.REFUSED, f"the kind {run.kind} is not installed on this server")
+    responder, hostname = kind(run.params), run.alert.hostname
+    boot_id = run.sensor.boot_id if run.sensor else ""
+    try:
+        run.target = responder.target_of(Subject(hostname, run.alert.output_fields, boot_id))
+    except NotApplicable as error:
+        raise Objection(State.SKIPPED, str(error)) from None
+    run.target_key = _hash(run.kind, hostname, responder.target_key(run.target))
+    run.description = responder.describe(run.target, hostname)
+    if responder.where == "server":
+        run.sensor = None
+    return responder
+
+
+def _decide(run: ActionRun, responder: Responder, now: datetime) -> None:
+    """Set mode, state and expiry. Raises Objection where a guard forbids it."""
+    if run.mode == Mode.AUTOMATIC and (why := guards.why_a_person_decides(run, responder)):
+        run.mode, run.reason = Mode.APPROVE, f"approval needed: {why}"
+    guards.examine(run, responder, now)
+    if run.mode == Mode.AUTOMATIC:
+        # The strongest wins: an open question about the same target need not be answered any more.
+        ActionRun.objects.filter(target_key=run.target_key, state=State.AWAITING_APPROVAL).update(
+            state=State.SUPERSEDED, reason=f"run {run.uuid} acts on the same target without asking", finished_at=now
+        )
+    if run.mode == Mode.APPROVE:
+        run.state, run.expires_at = State.AWAITING_APPROVAL, now + timedelta(seconds=run.action.approval_ttl)
+    else:
+        run.state, run.expires_at = State.APPROVED, guards.stale_at(run.action, run.alert)
+
+
+def _asked_before(run: ActionRun) -> ActionRun | None:
+    return ActionRun.objects.filter(digest=_digest(run)).first()
+
+
+def _store(run: ActionRun) -> ActionRun:
+    run.digest = _digest(run)
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+            return run
+    except IntegrityError:
+        # Another worker was faster: with this very request, or with another one about the same target.
+        if earlier := _asked_before(run):
+            return earlier
+    _end(run, State.SUPERSEDED, "another run is about the same target")
+    run.save(force_insert=True)
+    return run
+
+
+def _end(run: ActionRun, state: State, reason: str) -> None:
+    run.state, run.reason, run.finished_at = state, reason, run.requested_at
+
+
+def _sensor_on(alert: Alert) -> Sensor | None:
+    """Our sensor on the alert's node: the one that reported it, or the one that does the work there."""
+    if alert.sensor is not None and alert.sensor.native and alert.sensor.hostname == alert.hostname:
+        return alert.sensor
+    ours = Sensor.objects.filter(native=True, hostname=alert.hostname, token__revoked_at=None)
+    return ours.order_by("-last_seen_at").first()
+
+
+def _digest(run: ActionRun) -> str:
+    return _hash(str(run.alert.uuid), str(run.action_id), run.target_key)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
