@@ -1,0 +1,76 @@
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from routing import acknowledgements
+from routing.acknowledgements import AcknowledgementError
+from routing.models import Acknowledgement, AuditEntry, Comment
+from tests import build
+from tests.build import NOW
+
+pytestmark = pytest.mark.django_db
+
+PRINT = "f" * 64
+
+
+def states(*groups):
+    for group in groups:
+        group.refresh_from_db()
+    return [group.state for group in groups]
+
+
+def test_an_acknowledgement_holds_in_every_firing_group_of_the_fingerprint_and_in_no_other(bob):
+    here = build.group(build.route())
+    there = build.group(build.route(name="second", position=2))
+    over = build.group(build.route(name="third", position=3), state="resolved")
+    other = build.group(build.route(name="fourth", position=4), fingerprint="a" * 64)
+    acknowledgements.acknowledge(PRINT, bob, NOW, "on it", ip="10.0.0.9")
+    assert states(here, there, over, other) == ["acknowledged", "acknowledged", "resolved", "firing"]
+    assert here.next_flush_at == NOW
+    assert other.next_flush_at is None
+    entry = AuditEntry.objects.get()
+    assert (entry.user, entry.verb, entry.after, entry.address) == (
+        bob,
+        "acknowledge",
+        {"comment": "on it"},
+        "10.0.0.9",
+    )
+
+
+def test_a_second_person_takes_over(bob, erin):
+    acknowledgements.acknowledge(PRINT, bob, NOW)
+    acknowledgements.acknowledge(PRINT, erin, NOW + timedelta(minutes=1), "my shift")
+    taken = Acknowledgement.objects.get()
+    assert (taken.user, taken.comment, taken.at) == (erin, "my shift", NOW + timedelta(minutes=1))
+    assert AuditEntry.objects.first().before == {"by": "bob"}
+
+
+def test_withdrawing_lets_the_groups_fire_again(bob, erin):
+    group = build.group(build.route())
+    acknowledgements.acknowledge(PRINT, bob, NOW)
+    acknowledgements.withdraw(PRINT, erin, NOW + timedelta(minutes=1))
+    assert states(group) == ["firing"]
+    assert not Acknowledgement.objects.exists()
+    with pytest.raises(AcknowledgementError, match="Nobody has acknowledged"):
+        acknowledgements.withdraw(PRINT, erin, NOW)
+
+
+def test_a_comment_is_kept_with_who_and_when(bob):
+    acknowledgements.comment(PRINT, bob, NOW, "  a known job \n")
+    said = Comment.objects.get()
+    assert (said.user, said.at, said.text) == (bob, NOW, "a known job")
+    with pytest.raises(AcknowledgementError, match="empty"):
+        acknowledgements.comment(PRINT, bob, NOW, " ")
+
+
+def test_a_viewer_acknowledges_withdraws_and_says_nothing(bob, carol):
+    acknowledgements.acknowledge(PRINT, bob, NOW)
+    for attempt in (
+        lambda: acknowledgements.acknowledge(PRINT, carol, NOW),
+        lambda: acknowledgements.withdraw(PRINT, carol, NOW),
+        lambda: acknowledgements.comment(PRINT, carol, NOW, "hm"),
+    ):
+        with pytest.raises(PermissionDenied):
+            attempt()
+    assert Acknowledgement.objects.get().user == bob
