@@ -1,0 +1,158 @@
+"""What a sink is: a kind, its options, and one method that sends a message and says how it went.
+
+A sink knows nothing of the database. It gets a frozen `Message` and gives back an `Outcome`; what an outcome does to
+the delivery (retry, give up, disable the sink) is decided in `routing.deliveries`, the same way for every kind.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from routing.kinds import build, is_secret
+from routing.outbound import redact
+from sensor.alert import Priority
+
+EXCERPT = 4096
+"""Characters of a request and of a response that an attempt keeps."""
+
+
+@dataclass(frozen=True)
+class AlertFacts:
+    """One alert, as a message tells it."""
+
+    uuid: UUID
+    time: datetime
+    rule: str
+    priority: Priority
+    source: str
+    hostname: str
+    output: str
+    output_fields: Mapping[str, Any]
+    tags: tuple[str, ...]
+    url: str
+
+
+@dataclass(frozen=True)
+class GroupFacts:
+    """The group that a message is about."""
+
+    key: str
+    """The same for every message about the group: what a receiver keeps a conversation under."""
+    title: str
+    priority: Priority
+    labels: Mapping[str, str]
+    count: int
+    """Alerts in the group since it was first seen."""
+    first_seen_at: datetime
+    last_seen_at: datetime
+    url: str
+    acknowledge_url: str
+    silence_url: str
+    """Every link opens a page that asks for sign-in; following one changes nothing."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is told to a sink, once."""
+
+    delivery: UUID
+    """Stays the same over all attempts, so that a receiver can tell a repeat."""
+    event: str
+    """firing, acknowledged, resolved or test."""
+    reason: str
+    """Why it is told now, in words."""
+    route: str
+    group: GroupFacts
+    alerts: tuple[AlertFacts, ...]
+    """The alerts it is about, newest last; never empty, at most a hundred."""
+    alert_count: int
+    """How many alerts it stands for; more than `alerts` holds where there were many."""
+    created_at: datetime
+
+    @property
+    def newest(self) -> AlertFacts:
+        return self.alerts[-1]
+
+
+class Verdict(StrEnum):
+    """What an attempt's result means for the delivery and for its sink."""
+
+    SENT = "sent"
+    RETRY = "retry"
+    """A passing trouble: try again with backoff."""
+    CREDENTIALS = "credentials"
+    """The receiver refuses the credentials: try again slowly, and warn."""
+    GONE = "gone"
+    """The receiver does not exist (any more): disable the sink."""
+    FAILED = "failed"
+    """This message will never be accepted: give up at once."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one attempt went; `Sender.deliver` masks the secrets in its texts."""
+
+    verdict: Verdict
+    error: str = ""
+    """A plain sentence; empty where it was sent."""
+    status: int | None = None
+    retry_after: float | None = None
+    """Seconds that the receiver asked for."""
+    arrived: bool = False
+    """True where a failed attempt may have reached the receiver all the same."""
+    request: str = field(default="", repr=False)
+    response: str = field(default="", repr=False)
+
+
+class Sender(ABC):
+    """A kind of sink with its options filled in. One file in `routing/sinks` defines one."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    sends_resolved: ClassVar[bool] = True
+    """Told when a group is resolved."""
+    sends_acknowledged: ClassVar[bool] = False
+    """Told when a group is acknowledged."""
+    paging: ClassVar[bool] = False
+    """Wakes people up: given up on after hours, not days."""
+
+    @dataclass(frozen=True)
+    class Config:
+        """The kind's options; each kind has its own."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """`values` are the stored options, secret ones included; raises TypeError where a needed one is missing."""
+        self.config: Any = build(self.Config, values)
+
+    @abstractmethod
+    def send(self, message: Message) -> Outcome:
+        """Try once. Whatever the receiver answers is an `Outcome`; an exception is a mistake in the sink."""
+
+    def may_repeat(self) -> bool:
+        """Whether a message that may have arrived is sent again. False risks a loss, True a repeat."""
+        return True
+
+    def secrets(self) -> list[str]:
+        """The values that must never show."""
+        return [str(getattr(self.config, f.name)) for f in fields(self.config) if is_secret(f)]
+
+    def masked(self, text: str) -> str:
+        """`text` without secrets, cut to what an attempt keeps."""
+        return redact(text, self.secrets())[:EXCERPT]
+
+    def deliver(self, message: Message) -> Outcome:
+        """`send`, with the secrets masked in everything that is kept or shown of it."""
+        outcome = self.send(message)
+        return Outcome(
+            verdict=outcome.verdict,
+            error=self.masked(outcome.error),
+            status=outcome.status,
+            retry_after=outcome.retry_after,
+            arrived=outcome.arrived,
+            request=self.masked(outcome.request),
+            response=self.masked(outcome.response),
+        )

@@ -1,0 +1,174 @@
+"""Slack: one Block Kit message for each telling of a group, by incoming webhook or by bot token.
+
+Limits: docs.slack.dev, "Block Kit reference" and "Truncating content": header 150 characters, section text 3,000,
+field 2,000, ten fields, text kept below 4,000. An incoming webhook answers the text `ok`; the Web API answers 200
+whatever happened and puts the result into `ok` and `error`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from routing.kinds import Secret, option
+from routing.outbound import Answer
+from routing.sinks import wording
+from routing.sinks.base import Message, Outcome, Verdict
+from routing.sinks.http import HttpSender, verdict
+
+# Slack names these for requests that another try can save (docs.slack.dev, chat.postMessage, "Errors").
+_PASSING = {
+    "internal_error",
+    "fatal_error",
+    "ratelimited",
+    "rate_limited",
+    "message_limit_exceeded",
+    "request_timeout",
+    "service_unavailable",
+    "team_added_to_org",
+}
+_CREDENTIALS = {
+    "access_denied",
+    "account_inactive",
+    "invalid_auth",
+    "invalid_token",
+    "missing_scope",
+    "no_permission",
+    "not_authed",
+    "org_login_required",
+    "token_expired",
+    "token_revoked",
+}
+_GONE = {"channel_not_found", "is_archived", "channel_is_archived", "no_service"}
+
+
+def escape(text: str) -> str:
+    """`text` with the three characters that Slack reads as markup, so that no alert can mention @channel or link."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def fitted(text: str, limit: int) -> str:
+    """`text`, escaped and cut to `limit` characters without cutting an entity in two."""
+    if len(escape(text)) <= limit:
+        return escape(text)
+    parts: list[str] = []
+    left = limit - 1
+    for piece in map(escape, text):
+        if len(piece) > left:
+            break
+        parts.append(piece)
+        left -= len(piece)
+    return "".join(parts) + "…"
+
+
+class Slack(HttpSender):
+    """Posts to a channel; a webhook is enough, a bot token lets the channel be chosen."""
+
+    kind = "slack"
+    label = "Slack"
+
+    @dataclass(frozen=True)
+    class Config:
+        webhook_url: Secret = option(
+            "In Slack: your app → Incoming Webhooks → Add New Webhook. Leave empty to use a bot token.",
+            label="Webhook URL",
+            default=Secret(""),
+            placeholder="https://hooks.slack.com/services/…",
+        )
+        bot_token: Secret = option(
+            "In Slack: your app → OAuth & Permissions, with the scope chat:write.",
+            label="Bot token",
+            default=Secret(""),
+            placeholder="xoxb-…",
+        )
+        channel: str = option(
+            "Where the bot posts: a channel's id or name.", label="Channel", default="", placeholder="#security"
+        )
+        api_url: str = option("Slack's Web API.", label="API address", default="https://slack.com/api")
+        repeat_unknown: bool = option(
+            "Send again when it is not known whether a try arrived. Slack cannot tell a repeat.",
+            label="Repeat when unsure",
+            default=True,
+        )
+
+    def send(self, message: Message) -> Outcome:
+        if self.config.webhook_url:
+            return self.post(self.config.webhook_url, self.payload(message))
+        if not self.config.bot_token or not self.config.channel:
+            return Outcome(Verdict.FAILED, "Slack needs a webhook URL, or a bot token and a channel")
+        return self.post(
+            f"{self.config.api_url.rstrip('/')}/chat.postMessage",
+            {"channel": self.config.channel, "unfurl_links": False, **self.payload(message)},
+            headers={"Authorization": f"Bearer {self.config.bot_token}"},
+        )
+
+    def may_repeat(self) -> bool:
+        return bool(self.config.repeat_unknown)
+
+    def judge(self, answer: Answer) -> tuple[Verdict, str]:
+        """The Web API says what happened in the body, and webhooks answer errors as text."""
+        try:
+            body = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            body = None
+        if isinstance(body, dict):
+            if body.get("ok") is True:
+                return verdict(answer.status)
+            error = str(body.get("error", ""))
+        else:
+            error = answer.text.strip()[:100]
+            if self.config.webhook_url and answer.status < 300:
+                return verdict(answer.status)
+            if not self.config.webhook_url and answer.status < 300:
+                return Verdict.RETRY, "Slack's answer was not understood"
+        if error in _PASSING:
+            return Verdict.RETRY, f"Slack has trouble: {error}"
+        if error in _CREDENTIALS:
+            return Verdict.CREDENTIALS, f"Slack refuses the credentials: {error}; check the token and its scopes"
+        if error in _GONE:
+            return Verdict.GONE, f"Slack has no such place to post to: {error}"
+        if answer.status < 300:
+            return Verdict.FAILED, f"Slack does not accept the message: {error}"
+        return verdict(answer.status)
+
+    def payload(self, message: Message) -> dict[str, Any]:
+        """The JSON that Slack gets: a line of text, and an attachment in the priority's colour."""
+        return {
+            "text": fitted(wording.headline(message), 3000),
+            "attachments": [
+                {
+                    "color": wording.colour(message),
+                    "fallback": fitted(wording.headline(message), 1000),
+                    "blocks": self._blocks(message),
+                }
+            ],
+        }
+
+    def _blocks(self, message: Message) -> list[dict[str, Any]]:
+        alert = message.newest
+        blocks: list[dict[str, Any]] = [_section(fitted(alert.output or alert.rule, 2900))]
+        pairs = [(label, value) for label, value in wording.facts(alert) if label != "Rule"][:8]
+        fields = [
+            {"type": "mrkdwn", "text": f"*{label}*\n{fitted(wording.cut(value, 300), 1900)}"} for label, value in pairs
+        ]
+        blocks.append({"type": "section", "fields": fields})
+        if tree := wording.process_tree(alert):
+            blocks.append(_section(f"*Process*\n{fitted(tree, 1000)}"))
+        if command := wording.command_line(alert):
+            # Three backquotes would end the code block.
+            blocks.append(_section(f"*Command line*\n```{fitted(command.replace('```', '` ` `'), 2800)}```"))
+        group = message.group
+        links = [f"<{group.url}|Open the group>"]
+        if message.event == "firing":
+            links += [f"<{group.acknowledge_url}|Acknowledge>", f"<{group.silence_url}|Silence>"]
+        blocks.append(_section("  ·  ".join(links)))
+        count = f"{group.count} alert{'s' if group.count != 1 else ''}"
+        context = (
+            f"{count} in this group · {message.reason} · route {message.route} · {alert.time:%Y-%m-%d %H:%M:%S} UTC"
+        )
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": fitted(context, 1900)}]})
+        return blocks
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
