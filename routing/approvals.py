@@ -8,14 +8,17 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from routing import actions, audit, guards
+from routing import actions, audit, guards, matching
 from routing.access import insist
 from routing.actions.base import NotApplicable, Responder, Subject
 from routing.guards import Mode, Objection, State
 from routing.models import ActionRun, Alert, AlertGroup, ResponseAction, Route, Sensor
+
+log = structlog.get_logger(__name__)
 
 
 class ApprovalError(Exception):
@@ -30,7 +33,7 @@ def request(
     now: datetime,
     by: User | None = None,
 ) -> ActionRun | None:
-    """Ask for `action` because of `alert`; None where the action is off.
+    """Ask for `action` because of `alert`; None where the action is off or its condition does not hold.
 
     There is one run per alert, action and target: asked again, the first one is returned. What a guard
     forbids or the alert does not allow is kept too, as a run that is skipped, refused or superseded with
@@ -42,7 +45,7 @@ def request(
     with transaction.atomic():
         # Locked, so that two workers cannot both take the last run of the hour.
         current = ResponseAction.objects.select_for_update().filter(pk=action.pk).first()
-        if current is None or current.mode == Mode.OFF:
+        if current is None or current.mode == Mode.OFF or not _is_about(current, alert):
             return None
         run = ActionRun(
             action=current,
@@ -117,6 +120,15 @@ def _too_late(run: ActionRun, now: datetime) -> str:
         return f"This request expired at {run.expires_at:%H:%M:%S} UTC; a new alert asks anew."
     by = f" by {run.decided_by}" if run.decided_by else ""
     return f"Nothing was changed: this is {run.get_state_display().lower()} already{by}."
+
+
+def _is_about(action: ResponseAction, alert: Alert) -> bool:
+    try:
+        predicate = matching.compile(action.condition)
+    except matching.RuleError as error:
+        log.error("condition_broken", owner=f"action {action.name}", problem=error.message)
+        return False
+    return matching.holds(predicate, alert, f"action {action.name}")
 
 
 def _aim(run: ActionRun) -> Responder:

@@ -29,6 +29,16 @@ def test_an_action_that_is_off_asks_for_nothing():
     assert not ActionRun.objects.exists()
 
 
+def test_a_condition_narrows_what_the_route_matched():
+    alert = build.alert(sensor=build.sensor(), own_node=True)
+    assert asked(alert, condition="proc.name = nc") is None
+    assert asked(alert, name="Kill cat", condition="proc.name = cat").state == "awaiting_approval"
+
+
+def test_a_condition_that_cannot_be_read_any_more_asks_for_nothing():
+    assert asked(condition="proc.nmae = cat") is None
+
+
 def test_an_automatic_action_is_approved_at_once_for_a_sensors_alert_about_its_own_node():
     run = asked(mode=Mode.AUTOMATIC, max_alert_age=120)
     assert (run.state, run.mode, run.reason) == ("approved", "automatic", "")
