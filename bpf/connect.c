@@ -14,6 +14,7 @@ struct connected {
     struct file_facts file;
     struct socket_facts socket;
     s32 fd;
+    u32 role; /* 0: this end is the client */
     bytes addr;
 };
 
@@ -29,6 +30,7 @@ SYSCALL(connect)
     u64 file = file_of(given.a0);
     u64 length = given.a2 & 0xffffffff;
     event->fd = given.a0;
+    event->role = 0;
     put_file_facts(&event->file, file);
     put_socket_facts(&event->socket, file);
     event->addr = put_user_bytes(event, given.a1, given.a1 + (length > MAX_ADDRESS ? MAX_ADDRESS : length));

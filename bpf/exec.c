@@ -12,6 +12,7 @@
 #define MAX_FAILED_ARGUMENTS 16
 #define MAX_FAILED_LENGTH 256
 #define NR_EXECVEAT 322
+#define I_CTIME_QUERIED (1U << 31) /* a flag of the kernel's in the nanoseconds, since 6.13 */
 #define OVERLAYFS_MAGIC 0x794c7630
 
 struct executed {
@@ -33,7 +34,7 @@ struct executed {
     tree cwd;
     tree exepath;
     tree cgroups;
-    tree base;
+    tree base_filename;
 };
 
 EVENT(execve, executed, head.res, filename)
@@ -104,7 +105,7 @@ INLINE void put_executable(struct executed *event, u64 file)
     put_file_facts(&event->file, file);
     event->exe_ino_ctime = READ(u64, inode, inode, i_ctime_sec);
     event->exe_ino_mtime = READ(u64, inode, inode, i_mtime_sec);
-    event->ctime_nsec = READ(u32, inode, inode, i_ctime_nsec);
+    event->ctime_nsec = READ(u32, inode, inode, i_ctime_nsec) & ~I_CTIME_QUERIED;
     event->mtime_nsec = READ(u32, inode, inode, i_mtime_nsec);
     event->owner = READ(u32, inode, inode, i_uid);
     event->group = READ(u32, inode, inode, i_gid);
@@ -132,7 +133,7 @@ RAW(sched_process_exec)
     put_identity(event, task);
     put_executable(event, file);
     event->dirfd = AT_FDCWD;
-    event->base = 0;
+    event->base_filename = 0;
     event->filename = put_kernel_text(event, READ(u64, program, linux_binprm, filename));
     event->cwd = put_cwd(event);
     event->exepath = put_file_tree(event, file);
@@ -156,7 +157,7 @@ INLINE int failed(struct sys_exit *ctx, u16 type, s32 dirfd, u64 filename, u64 a
     put_identity(event, bpf_get_current_task());
     event->dirfd = dirfd;
     event->filename = put_user_text(event, filename);
-    event->base = put_base(event, dirfd, event->filename);
+    event->base_filename = put_base(event, dirfd, event->filename);
     u64 start = end_of(event);
     for (int index = 0; index < MAX_FAILED_ARGUMENTS; index++) {
         u64 argument = 0, at = end_of(event);

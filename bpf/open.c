@@ -17,7 +17,7 @@ struct opened {
     u32 resolve;
     u32 creat_flags;
     text name;
-    tree base;
+    tree base_name;
 };
 
 EVENT(open, opened, fd, name, flags, mode, file.dev, file.ino)
@@ -39,7 +39,7 @@ INLINE int opened(struct sys_exit *ctx, u16 type, s32 dirfd, u64 name, u64 flags
     event->creat_flags = 0;
     put_file_facts(&event->file, file_of(ctx->ret));
     event->name = put_user_text(event, name);
-    event->base = put_base(event, dirfd, event->name);
+    event->base_name = put_base(event, dirfd, event->name);
     return submit(event);
 }
 

@@ -9,12 +9,13 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
 from sensor.probes import attach, schema
+from sensor.probes.errors import ProbeError
 from sensor.probes.ring import Ring, SharedArray
 
 log = structlog.get_logger(__name__)
@@ -33,10 +34,6 @@ _ADVICE = {
     "ImportError": "reinstall it with: apt-get install --reinstall python3-bpfcc",
     "BtfError": "the probes need a kernel built with CONFIG_DEBUG_INFO_BTF=y (5.15 or newer)",
 }
-
-
-class ProbeError(Exception):
-    """The probes cannot run here; the text says what is missing and what to do."""
 
 
 def probe_names() -> list[str]:
@@ -85,11 +82,10 @@ class Module:
         """Events that found the ring buffer full since the probes were loaded."""
         return self._lost.total()
 
-    def want(self, types: Iterable[str], outcomes: int) -> None:
-        """Report exactly these event types, with these outcomes; takes effect at once."""
-        chosen = set(types)
+    def want(self, outcomes: Mapping[str, int]) -> None:
+        """Report exactly these event types, each with these outcomes (WANT_*); takes effect at once."""
         for event in self.schema.events:
-            self._wanted[event.number] = outcomes if event.name in chosen else 0
+            self._wanted[event.number] = outcomes.get(event.name, 0)
 
     def attach(self, probes: Iterable[str]) -> dict[str, str]:
         """Attach the programs of these probes and detach all others.

@@ -25,7 +25,6 @@ class Ring:
         # A c_uint64 is stored with one 8-byte move; the kernel must never see half a position.
         self._position = ctypes.c_uint64.from_buffer(self._consumer)
         self._header = memoryview(self._producer)[:8].cast("Q")
-        self.data = self._producer
         self._poll = select.epoll(1)
         self._poll.register(fd, select.EPOLLIN)
 
@@ -33,20 +32,21 @@ class Ring:
         """Whether there is something to read, after at most `timeout_s` seconds."""
         return self._header[0] != self._position.value or bool(self._poll.poll(timeout_s))
 
-    def records(self) -> Iterator[tuple[int, int]]:
-        """(offset into `data`, length) of every record that is there now; valid until the next one is asked for."""
+    def records(self) -> Iterator[bytes]:
+        """Every record that is there now, oldest first."""
         position, end = self._position.value, self._header[0]
-        data, mask = self.data, self._mask
+        data, mask = self._producer, self._mask
         while position < end:
             at = (position & mask) + _PAGE
             length = int.from_bytes(data[at : at + 4], "little")
             if length & _BUSY:
                 return
-            size = length & ~_DISCARD
-            if not length & _DISCARD:
-                yield at + _RECORD_HEADER, size
-            position += (size + _RECORD_HEADER + 7) & ~7
+            record = b"" if length & _DISCARD else data[at + _RECORD_HEADER : at + _RECORD_HEADER + length]
+            position += ((length & ~_DISCARD) + _RECORD_HEADER + 7) & ~7
+            # The room is the kernel's again before anybody works on the record: a slow reader loses less.
             self._position.value = position
+            if record:
+                yield record
 
     def pending(self) -> int:
         """Bytes written and not yet read."""
