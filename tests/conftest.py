@@ -14,6 +14,12 @@ from pytest_socket import socket_allow_hosts
 from routing.models import Member
 
 
+@pytest.fixture(autouse=True, scope="session")
+def uncollected_static_files() -> None:
+    """Pages link to static files by their plain names, so that nothing has to be collected first."""
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+
 @pytest.fixture(autouse=True)
 def loopback_only() -> None:
     """No test reaches anything but this machine."""

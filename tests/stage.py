@@ -18,6 +18,8 @@ DATA_DIR = Path(tempfile.mkdtemp(prefix="sensorapp-test-"))
 BROKER = pytest.StashKey["subprocess.Popen[bytes]"]()
 
 os.environ["DATA_DIR"] = str(DATA_DIR)
+os.environ["STATIC_ROOT"] = str(DATA_DIR / "static")
+(DATA_DIR / "static").mkdir()
 os.environ.setdefault("OUTBOUND_ALLOW", "127.0.0.0/8,::1/128")
 if "REDIS_URL" in os.environ:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
