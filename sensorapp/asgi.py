@@ -5,12 +5,11 @@ Served by granian: `granian --interface asgi sensorapp.asgi:application`.
 
 import os
 
-import django
-from django.core.handlers.asgi import ASGIHandler
+from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensorapp.settings")
-django.setup(set_prefix=False)
+pages = get_asgi_application()
 
-from routing.api.entry import Entry  # noqa: E402 - models can be imported only after the setup
+from routing.api.entry import Entry  # noqa: E402 - models can be imported only after Django's setup
 
-application = Entry(ASGIHandler())
+application = Entry(pages)  # type: ignore[arg-type]  # Django asks for a dict where ASGI has any mapping

@@ -1,36 +1,40 @@
 """Which path is served by what, and what lives as long as the server does."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-import structlog
-
 from routing.api import gate
+from routing.api.health import Health
+from routing.api.in_threads import Threads
+from routing.api.lease import Lease
 from routing.api.pooled import Pooled
 from routing.api.post_alerts import INGEST, PostAlerts
+from routing.api.ringer import Ringer, wake_router
+from routing.api.stream import Stream
 from routing.api.tokens import Senders
 from routing.api.wire import App, Receive, Scope, Send
 from routing.groupcommit import Writer
 from routing.ingest import Intake
 
-log = structlog.get_logger(__name__)
-
 DJANGO_THREADS = 8
-RAW_THREADS = 4
-"""Threads for what the raw paths ask of the database."""
+POST = ("POST",)
+GET = ("GET", "HEAD")
 
 
 class Entry:
-    """The ASGI application. `django` serves what no raw path does."""
+    """The ASGI application: raw paths for what carries load or waits long, `django` for everything else."""
 
     def __init__(self, django: App) -> None:
-        self._django = Pooled(django, DJANGO_THREADS)
-        executor = ThreadPoolExecutor(RAW_THREADS, "raw")
+        threads = Threads()
+        senders = Senders(threads)
         self._intake = Intake()
-        self._writer = Writer(self._intake.store, self._stored)
-        senders = Senders(executor)
-        self._post_alerts = PostAlerts(senders, self._writer, executor)
+        self._writer = Writer(self._intake.store, self._after_commit)
+        self._ringer = Ringer(wake_router)
+        self._django = Pooled(django, DJANGO_THREADS)
+        self._health = Health(threads)
+        self._lease = Lease(senders, threads)
+        self._post_alerts = PostAlerts(senders, self._writer, threads)
+        self._stream = Stream(threads)
         self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,21 +42,31 @@ class Entry:
             await self._live(receive, send)
             return
         self._start()
-        path: str = scope["path"]
-        if path == "/api/v1/alerts" and scope["method"] == "POST":
-            await gate.through(self._post_alerts.api, scope, receive, send, methods=("POST",))
-        elif path.startswith(INGEST):
-            await gate.through(self._post_alerts.ingest, scope, receive, send, methods=("POST",))
-        else:
-            await self._django(scope, receive, send)
+        match scope["path"], scope["method"]:
+            case "/api/v1/alerts", "POST":
+                await gate.through(self._post_alerts.api, scope, receive, send, methods=POST)
+            case path, _ if path.startswith(INGEST):
+                await gate.through(self._post_alerts.ingest, scope, receive, send, methods=POST)
+            case "/api/v1/actions/lease", _:
+                await gate.through(self._lease, scope, receive, send, methods=POST)
+            case "/stream", _:
+                await gate.through(self._stream, scope, receive, send, methods=GET[:1])
+            case "/healthz", _:
+                await gate.through(self._health.healthz, scope, receive, send, methods=GET, any_host=True)
+            case "/readyz", _:
+                await gate.through(self._health.readyz, scope, receive, send, methods=GET, any_host=True)
+            case _:
+                await self._django(scope, receive, send)
 
     def _start(self) -> None:
-        """Starts the writer, at start-up or, under a server without lifespan, at the first request."""
+        """Starts the threads: at start-up or, under a server without lifespan, at the first request."""
         if not self._started:
             self._started = True
             self._writer.start()
+            self._ringer.start()
 
-    def _stored(self, now: datetime) -> None:
+    def _after_commit(self, now: datetime) -> None:
+        self._ringer.ring()
         self._intake.presence.write_seen(now)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -64,5 +78,6 @@ class Entry:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await asyncio.to_thread(self._writer.stop)
+                await asyncio.to_thread(self._ringer.stop)
                 await send({"type": "lifespan.shutdown.complete"})
                 return

@@ -1,14 +1,13 @@
 """POST /api/v1/alerts and POST /ingest/<token>/: alerts in, answered after they are stored."""
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from typing import Any
 
 from django.conf import settings
 
 from routing.admission import Rejected, Row, Sender, admit
 from routing.api import formats
+from routing.api.in_threads import Threads
 from routing.api.problems import Problem
 from routing.api.tokens import Senders, bearer
 from routing.api.wire import Request, Send, answer_json
@@ -26,12 +25,12 @@ Rejection = dict[str, Any]
 
 
 class PostAlerts:
-    """Both paths; `executor` runs what is too long for the event loop."""
+    """Both paths; `threads` do what is too long for the event loop."""
 
-    def __init__(self, senders: Senders, writer: Writer, executor: Executor) -> None:
+    def __init__(self, senders: Senders, writer: Writer, threads: Threads) -> None:
         self._senders = senders
         self._writer = writer
-        self._executor = executor
+        self._threads = threads
 
     async def api(self, request: Request, send: Send) -> None:
         """`POST /api/v1/alerts`: 202 where at least one alert is valid."""
@@ -50,8 +49,7 @@ class PostAlerts:
         if len(body) < LARGE:
             rows, indexes, rejected = read(body, sender, key)
         else:
-            loop = asyncio.get_running_loop()
-            rows, indexes, rejected = await loop.run_in_executor(self._executor, read, body, sender, key)
+            rows, indexes, rejected = await self._threads.run(read, body, sender, key)
         accepted = duplicates = 0
         if rows:
             try:
@@ -68,7 +66,7 @@ class PostAlerts:
                     if outcome is Outcome.REFUSED
                 ]
                 rejected.sort(key=lambda rejection: rejection["index"])
-        counts = {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
+        counts: dict[str, Any] = {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
         if not accepted and not duplicates:
             raise Problem(422, "There is no valid alert in the body.", **counts)
         return counts

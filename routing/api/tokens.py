@@ -7,23 +7,25 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Executor
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import OperationalError, close_old_connections
+from django.db import OperationalError
 from django.db.models import Q
 from django.utils import timezone
 
 from routing.admission import Sender
+from routing.api.in_threads import Threads
 from routing.api.problems import Problem
-from routing.models import Token
+from routing.models import Role, Token
 from routing.models.member import digest_of
 
 log = structlog.get_logger(__name__)
 
 TTL = 4.0
 """Seconds; revocation is promised within five."""
+UNBOUND_TTL = 0.5
+"""For a sensor's token without a node: its first hello is about to bind it, and its alerts then speak for the node."""
 KNOWN = 4_096
 LAST_USED_EVERY = timedelta(minutes=1)
 """How exact `last_used_at` is."""
@@ -38,7 +40,7 @@ def bearer(authorization: str) -> str:
 
 def find(token: str, now: datetime) -> Token | None:
     """The live token of this plain text; notes that it was used."""
-    if not token or len(token) > MAX_LENGTH:
+    if not token or len(token) > MAX_LENGTH or not token.isascii():
         return None
     found = Token.objects.filter(digest=digest_of(token), revoked_at=None).first()
     if found is not None and (found.last_used_at is None or now - found.last_used_at >= LAST_USED_EVERY):
@@ -51,12 +53,8 @@ def find(token: str, now: datetime) -> Token | None:
 
 
 def find_sender(token: str) -> Sender | None:
-    """`find` for a thread of its own."""
-    close_old_connections()
-    try:
-        found = find(token, timezone.now())
-    finally:
-        close_old_connections()
+    """`find`, with only what a post needs."""
+    found = find(token, timezone.now())
     return None if found is None else Sender(found.pk, found.name, found.role, found.hostname)
 
 
@@ -65,14 +63,15 @@ class Senders:
 
     def __init__(
         self,
-        executor: Executor,
+        threads: Threads,
         look_up: Callable[[str], Sender | None] = find_sender,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._executor = executor
+        self._threads = threads
         self._look_up = look_up
         self._clock = clock
         self._known: OrderedDict[str, tuple[float, Sender | None]] = OrderedDict()
+        """Until when each answer holds, and the answer."""
         self._asking: dict[str, asyncio.Future[Sender | None]] = {}
 
     async def sender(self, token: str, roles: frozenset[str]) -> Sender:
@@ -88,16 +87,17 @@ class Senders:
     async def _find(self, token: str) -> Sender | None:
         now = self._clock()
         known = self._known.get(token)
-        if known is not None and now - known[0] < TTL:
+        if known is not None and now < known[0]:
             return known[1]
         asking = self._asking.get(token)
         if asking is None:
-            asking = asyncio.get_running_loop().run_in_executor(self._executor, self._look_up, token)
+            asking = asyncio.ensure_future(self._threads.run(self._look_up, token))
             self._asking[token] = asking
             asking.add_done_callback(lambda _: self._asking.pop(token, None))
         found = await asyncio.shield(asking)
         # Counted from before the question: an answer is as old as that.
-        self._known[token] = (now, found)
+        unbound = found is not None and found.role == Role.SENSOR and not found.hostname
+        self._known[token] = (now + (UNBOUND_TTL if unbound else TTL), found)
         self._known.move_to_end(token)
         while len(self._known) > KNOWN:
             self._known.popitem(last=False)

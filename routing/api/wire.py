@@ -88,6 +88,11 @@ class Request:
         except (Problem, Gone):
             self._ended = True
 
+    async def left(self) -> None:
+        """Returns when the client has closed the connection."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
     async def _chunk(self, deadline: float) -> bytes:
         try:
             async with asyncio.timeout(deadline - time.monotonic()):

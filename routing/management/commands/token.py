@@ -16,7 +16,7 @@ ACTOR = "command line"
 class Command(BaseCommand):
     help = "Create, list or revoke the tokens that sensors and scripts sign in with."
     # Nothing here depends on routes, pages or sinks, and a broken one must not keep a token from being revoked.
-    requires_system_checks = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True)

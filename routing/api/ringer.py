@@ -1,0 +1,72 @@
+"""Tells the workers and the pages that alerts were stored: from a thread of its own, and not for each post.
+
+A dead broker never delays a post: the thread waits, the posts do not, and the sweep finds the alerts anyway.
+"""
+
+import threading
+from collections.abc import Callable
+
+import kombu.exceptions
+import redis
+import structlog
+from django.conf import settings
+
+from routing import doorbell
+from sensorapp.celery import app
+
+log = structlog.get_logger(__name__)
+
+ROUTE_PENDING = "routing.tasks.route_pending"
+GAP_SECONDS = 0.02
+
+
+class Ringer:
+    """Calls `ring_now` soon after `ring`, at most once in each gap; many rings before that are one."""
+
+    def __init__(self, ring_now: Callable[[], None], gap: float = GAP_SECONDS) -> None:
+        self._ring_now = ring_now
+        self._gap = gap
+        self._wanted = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ring(self) -> None:
+        """Returns at once."""
+        self._wanted.set()
+
+    def stop(self, seconds: float = 2.0) -> None:
+        """Rings a last time if that is wanted, and ends."""
+        self._stopping.set()
+        self._wanted.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            last = self._stopping.is_set()
+            self._wanted.clear()
+            try:
+                self._ring_now()
+            except Exception as error:
+                # The edge of the loop: the next ring gets its turn.
+                log.error("ringer_failed", error=str(error))
+            if last:
+                return
+            self._stopping.wait(self._gap)
+
+
+def wake_router() -> None:
+    """Ask a worker to route what is stored, unless that is asked already, and tell the pages."""
+    queue = settings.CELERY_TASK_ROUTES[ROUTE_PENDING]["queue"]
+    try:
+        # A message that still waits will be taken after this commit, so it does for this one too.
+        if not doorbell.client(settings.REDIS_URL).llen(queue):
+            app.send_task(ROUTE_PENDING, retry=False, ignore_result=True)
+    except (redis.RedisError, kombu.exceptions.OperationalError, OSError) as error:
+        doorbell.failures.inc()
+        log.warning("router_not_woken", error=str(error))
+        return
+    doorbell.ring("alerts")

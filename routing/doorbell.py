@@ -1,0 +1,169 @@
+"""Wake-ups over Redis: that something changed, never what. Losing a ring loses nothing, it only comes later.
+
+`ring` is for threads and tasks; it never raises. `listen` is for event loops: all the listeners of a loop
+share one subscription.
+"""
+
+import asyncio
+import contextlib
+from functools import lru_cache
+from types import TracebackType
+from weakref import WeakKeyDictionary
+
+import redis
+import redis.asyncio
+import structlog
+from django.conf import settings
+from prometheus_client import Counter
+from redis.asyncio.client import PubSub
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+log = structlog.get_logger(__name__)
+
+TOPICS = frozenset({"alerts", "deliveries", "runs", "sensors"})
+CHANNEL = "doorbell:"
+TIMEOUT = 1.0
+"""Seconds a ring may take to connect or to be taken."""
+QUIET_SECONDS = 10.0
+"""How long the subscription may be silent before it asks whether the server is still there."""
+RECONNECT_SECONDS = (0.2, 1.0, 5.0)
+
+failures = Counter("sensorapp_doorbell_failures_total", "Rings that Redis did not take, and subscriptions it ended.")
+
+
+@lru_cache(maxsize=2)
+def client(url: str) -> redis.Redis:
+    """The process's client for short commands; its connections are shared by all threads."""
+    # One repeat, at once: a kept connection may have been closed by a restart of the server.
+    return redis.Redis.from_url(
+        url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 1)
+    )
+
+
+def ring(*topics: str) -> None:
+    """Tell every listener of these topics. A dead Redis is logged and counted."""
+    try:
+        with client(settings.REDIS_URL).pipeline(transaction=False) as pipeline:
+            for topic in topics:
+                pipeline.publish(CHANNEL + _known(topic), b"")
+            pipeline.execute()
+    except (redis.RedisError, OSError) as error:
+        failures.inc()
+        log.warning("ring_failed", topics=topics, error=str(error))
+
+
+def _known(topic: str) -> str:
+    if topic not in TOPICS:
+        raise ValueError(f"{topic!r} is not a topic; use one of {', '.join(sorted(TOPICS))}")
+    return topic
+
+
+class Listener:
+    """Hears some topics while entered; rings that come close together are heard as one.
+
+    `async with listen("runs") as listener: topics = await listener.heard(seconds)`
+    """
+
+    def __init__(self, topics: frozenset[str]) -> None:
+        self.topics = topics
+        self._rung: set[str] = set()
+        self._bell = asyncio.Event()
+
+    def hear(self, topic: str) -> None:
+        """Called by the subscription."""
+        if topic in self.topics:
+            self._rung.add(topic)
+            self._bell.set()
+
+    async def heard(self, seconds: float) -> set[str]:
+        """The topics rung since the last call, as soon as there is one; none when the time is up."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._bell.wait()
+        rung, self._rung = self._rung, set()
+        self._bell.clear()
+        return rung
+
+    async def __aenter__(self) -> "Listener":
+        await _subscription().join(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _subscription().leave(self)
+
+
+def listen(*topics: str) -> Listener:
+    """A listener for these topics, to be entered."""
+    return Listener(frozenset(_known(topic) for topic in topics))
+
+
+class _Subscription:
+    """One connection to Redis for all the listeners of an event loop; it exists while somebody listens."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+
+    async def join(self, listener: Listener) -> None:
+        """Returns once rings are heard, or when that takes too long: they then come after a reconnect."""
+        self._listeners.add(listener)
+        if self._task is None:
+            self._task = asyncio.create_task(self._stay_subscribed(), name="doorbell")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TIMEOUT):
+                await self._up.wait()
+
+    def leave(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+        if not self._listeners and self._task is not None:
+            self._task.cancel()
+            self._task = None
+            self._up.clear()
+
+    async def _stay_subscribed(self) -> None:
+        tries = 0
+        while True:
+            try:
+                async with (
+                    redis.asyncio.Redis.from_url(
+                        settings.REDIS_URL, socket_connect_timeout=TIMEOUT, health_check_interval=QUIET_SECONDS
+                    ) as connection,
+                    connection.pubsub() as pubsub,
+                ):
+                    await pubsub.subscribe(*(CHANNEL + topic for topic in TOPICS))
+                    if tries:
+                        self._ring_everything()  # Something may have been missed.
+                    tries = 0
+                    self._up.set()
+                    await self._pass_on(pubsub)
+            except (redis.RedisError, OSError) as error:
+                failures.inc()
+                self._up.clear()
+                if tries == 0:
+                    log.warning("subscription_ended", error=str(error))
+                await asyncio.sleep(RECONNECT_SECONDS[min(tries, len(RECONNECT_SECONDS) - 1)])
+                tries += 1
+
+    async def _pass_on(self, pubsub: PubSub) -> None:
+        while True:
+            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=QUIET_SECONDS)
+            if message is not None:
+                topic = message["channel"].decode().removeprefix(CHANNEL)
+                for listener in self._listeners:
+                    listener.hear(topic)
+
+    def _ring_everything(self) -> None:
+        for listener in self._listeners:
+            for topic in TOPICS:
+                listener.hear(topic)
+
+
+_subscriptions: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Subscription]" = WeakKeyDictionary()
+
+
+def _subscription() -> _Subscription:
+    return _subscriptions.setdefault(asyncio.get_running_loop(), _Subscription())
