@@ -7,6 +7,7 @@ Only rows are written: a decision and everything it owes are stored together or 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db import transaction
@@ -71,7 +72,7 @@ def route_pending(now: datetime, limit: int = 500) -> Planned:
         owed: list[Delivery] = []
         for at, place in places.items():
             untold = _add(groups[at], place, acknowledged, now)
-            if groups[at].next_flush_at <= now:
+            if _is_due(groups[at], now):
                 owed += _look(groups[at], place.route, untold, silences, now)
         _store(groups.values())
         planned = Planned(deliveries.enqueue(owed), alerts=len(alerts))
@@ -106,10 +107,18 @@ def _places(alerts: Iterable[Alert]) -> dict[tuple[int, str], _Place]:
     places: dict[tuple[int, str], _Place] = {}
     for alert in alerts:
         for route in walk.routes_for(alert):
-            labels = labels_of(str(alert.uuid), route.group_by, lambda name, alert=alert: reader(name)(alert))
+            labels = labels_of(str(alert.uuid), route.group_by, partial(_value, alert))
             at = (route.pk, key_of(labels))
             places.setdefault(at, _Place(route, labels)).alerts.append(alert)
     return dict(sorted(places.items()))
+
+
+def _value(alert: Alert, name: str) -> object:
+    return reader(name)(alert)
+
+
+def _is_due(group: AlertGroup, now: datetime) -> bool:
+    return group.next_flush_at is not None and group.next_flush_at <= now
 
 
 def _groups(places: dict[tuple[int, str], _Place]) -> dict[tuple[int, str], AlertGroup]:
@@ -170,7 +179,9 @@ def _look(
     """Decide what a group has to tell now, to whom, and when it is looked at next."""
     reason = notify_reason(group.told_at, group.told_count, group.count, group.state, group.last_seen_at, route, now)
     owed: list[Delivery] = []
-    if reason is NotifyReason.RESOLVED:
+    if reason is NotifyReason.ACKNOWLEDGED:
+        owed = tellings.acknowledge(group, route, now)
+    elif reason is NotifyReason.RESOLVED:
         owed = tellings.resolve(group, route, reason, now)
     elif reason.tells:
         alerts = untold if untold is not None else tellings.newest_alerts(group)

@@ -46,6 +46,17 @@ def resolve(group: AlertGroup, route: Route, reason: str, now: datetime) -> list
     return owed
 
 
+def acknowledge(group: AlertGroup, route: Route, now: datetime) -> list[Delivery]:
+    """Tell those who want to know, once, that somebody looks after a group that they were told of."""
+    if group.told_at is None or not any(_sinks_for(route, "acknowledged")):
+        return []
+    if Delivery.objects.filter(group=group, event="acknowledged", created_at__gte=group.told_at).exists():
+        return []
+    taken = Acknowledgement.objects.filter(fingerprint=group.fingerprint).select_related("user").first()
+    by = f"acknowledged by {taken.user.get_username()}" if taken else "acknowledged"
+    return tell(group, route, newest_alerts(group), by[:REASON_LENGTH], now, "acknowledged")
+
+
 def _sinks_for(route: Route, event: str) -> Iterable[tuple[int, bool]]:
     """The route's sinks that want to hear of such an event, and whether each is enabled."""
     if not route.enabled:

@@ -1,0 +1,108 @@
+"""Celery's tasks: doorbells of a few lines. They take ids, call one service, and may run twice or never."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import redis
+import structlog
+from celery import Task, shared_task
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from routing import approvals, deliveries, doorbell, executor, pipeline
+from routing.pipeline import Planned
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+WORKER_SEEN = "worker_seen"
+"""Cache key of when a worker last swept, for the readiness check."""
+HEARTBEAT_KEPT = 60
+MOST_WAITING = 500
+"""Messages in the deliver queue beyond which the sweep adds none: the rows wait as well there as here."""
+
+
+@shared_task
+def route_pending() -> None:
+    """Route what was stored; rung by ingest, and by itself while there is more."""
+    planned = pipeline.route_pending(timezone.now(), BATCH)
+    _ring(planned)
+    if planned.alerts == BATCH:
+        _hand_out(route_pending, [()])
+
+
+@shared_task
+def deliver(delivery_id: int) -> None:
+    """Try one delivery once."""
+    if deliveries.send(delivery_id, timezone.now()) is not None:
+        doorbell.ring("deliveries")
+
+
+@shared_task
+def run_action(run_id: int) -> None:
+    """Run one approved action that runs on the server."""
+    executor.run_on_server(run_id, timezone.now())
+    doorbell.ring("runs")
+
+
+@shared_task
+def sweep() -> None:
+    """Every second: what is due, what somebody forgot to ring for, and what a dead worker left behind."""
+    now = timezone.now()
+    cache.set(WORKER_SEEN, now.isoformat(), HEARTBEAT_KEPT)
+    for step in (_route, _flush, _deliver, _respond):
+        try:
+            step(now)
+        except Exception:
+            # One step that fails must not stop the others; the next sweep tries it again.
+            log.exception("sweep_step_failed", step=step.__name__)
+
+
+def _route(now: datetime) -> None:
+    _ring(pipeline.route_pending(now, BATCH))
+
+
+def _flush(now: datetime) -> None:
+    _ring(pipeline.flush_due(now))
+
+
+def _deliver(now: datetime) -> None:
+    deliveries.take_back(now)
+    room = MOST_WAITING - _waiting("deliver")
+    if room > 0:
+        _hand_out(deliver, ((pk,) for pk in deliveries.due(now, room)))
+
+
+def _respond(now: datetime) -> None:
+    changed = approvals.expire_due(now) + executor.take_back(now)
+    due = executor.due(now)
+    _hand_out(run_action, ((pk,) for pk in due))
+    if changed:
+        doorbell.ring("runs")
+
+
+def _ring(planned: Planned) -> None:
+    """After the commit: wake who must act on what was planned. Losing this loses nothing, the sweep finds it."""
+    _hand_out(deliver, ((pk,) for pk in planned.deliveries))
+    _hand_out(run_action, ((pk,) for pk in planned.runs))
+    topics = {"alerts": planned.alerts, "deliveries": planned.deliveries, "runs": planned.runs}
+    if rung := [topic for topic, something in topics.items() if something]:
+        doorbell.ring(*rung)
+
+
+def _hand_out(task: Task, arguments: Iterable[tuple[int, ...]]) -> None:
+    try:
+        for one in arguments:
+            task.apply_async(one, retry=False)
+    except (OperationalError, redis.RedisError) as error:
+        log.warning("broker_unreachable", task=task.name, error=type(error).__name__)
+
+
+def _waiting(queue: str) -> int:
+    """Messages in a queue; none where the broker cannot be asked, for then the rows are all there is."""
+    try:
+        return int(doorbell.client(settings.REDIS_URL).llen(queue))
+    except redis.RedisError:
+        return 0
