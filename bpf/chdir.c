@@ -17,11 +17,7 @@ EVENT(fchdir, moved, head.res, fd)
 
 SYSCALL(chdir)
 {
-    struct moved *event = begin(TYPE_chdir, ctx->ret, sizeof(*event));
-    struct arguments given = {};
-    if (!event)
-        return 0;
-    read_arguments(&given);
+    BEGIN(moved, TYPE_chdir);
     event->fd = -1;
     event->path = put_user_text(event, given.a0);
     event->cwd = put_cwd(event);
@@ -30,11 +26,7 @@ SYSCALL(chdir)
 
 SYSCALL(fchdir)
 {
-    struct moved *event = begin(TYPE_fchdir, ctx->ret, sizeof(*event));
-    struct arguments given = {};
-    if (!event)
-        return 0;
-    read_arguments(&given);
+    BEGIN(moved, TYPE_fchdir);
     event->fd = given.a0;
     event->path = 0;
     event->cwd = put_cwd(event);

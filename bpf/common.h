@@ -175,6 +175,14 @@ INLINE void *begin(u16 type, s64 res, u64 size)
     return space;
 }
 
+/* Declares `event` and `given` in a SYSCALL program, and leaves it where nobody wants the event. */
+#define BEGIN(layout, type)                                                  \
+    struct arguments given = {};                                             \
+    struct layout *event = begin(type, ctx->ret, sizeof(struct layout));     \
+    if (!event)                                                              \
+        return 0;                                                            \
+    read_arguments(&given)
+
 /* A string's place in the event: offset in the upper half, length in the lower; 0 is missing. */
 #define PLACE(at, length) ((u32)(at) << 16 | (u32)(length))
 

@@ -22,11 +22,7 @@ EVENT(connect, connected, head.res, addr, fd)
 
 SYSCALL(connect)
 {
-    struct arguments given = {};
-    read_arguments(&given);
-    struct connected *event = begin(TYPE_connect, ctx->ret, sizeof(*event));
-    if (!event)
-        return 0;
+    BEGIN(connected, TYPE_connect);
     u64 file = file_of(given.a0);
     u64 length = given.a2 & 0xffffffff;
     event->fd = given.a0;

@@ -146,13 +146,8 @@ RAW(sched_process_exec)
 }
 
 /* A failed call leaves the old program, so its arguments are still where the pointers say. */
-INLINE int failed(struct sys_exit *ctx, u16 type, s32 dirfd, u64 filename, u64 argv)
+INLINE int put_failed(struct executed *event, s32 dirfd, u64 filename, u64 argv)
 {
-    if (ctx->ret >= 0)
-        return 0;
-    struct executed *event = begin(type, ctx->ret, sizeof(*event));
-    if (!event)
-        return 0;
     __builtin_memset((u8 *)event + sizeof(struct head), 0, sizeof(*event) - sizeof(struct head));
     put_identity(event, bpf_get_current_task());
     event->dirfd = dirfd;
@@ -172,14 +167,16 @@ INLINE int failed(struct sys_exit *ctx, u16 type, s32 dirfd, u64 filename, u64 a
 
 SYSCALL(execve)
 {
-    struct arguments given = {};
-    read_arguments(&given);
-    return failed(ctx, TYPE_execve, AT_FDCWD, given.a0, given.a1);
+    if (ctx->ret >= 0) /* told by sched_process_exec */
+        return 0;
+    BEGIN(executed, TYPE_execve);
+    return put_failed(event, AT_FDCWD, given.a0, given.a1);
 }
 
 SYSCALL(execveat)
 {
-    struct arguments given = {};
-    read_arguments(&given);
-    return failed(ctx, TYPE_execveat, given.a0, given.a1, given.a2);
+    if (ctx->ret >= 0)
+        return 0;
+    BEGIN(executed, TYPE_execveat);
+    return put_failed(event, given.a0, given.a1, given.a2);
 }

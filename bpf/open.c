@@ -25,19 +25,11 @@ EVENT(openat, opened, fd, dirfd, name, flags, mode, file.dev, file.ino)
 EVENT(openat2, opened, fd, dirfd, name, flags, mode, resolve, file.dev, file.ino)
 EVENT(creat, opened, fd, name, mode, file.dev, file.ino, creat_flags)
 
-INLINE int opened(struct sys_exit *ctx, u16 type, s32 dirfd, u64 name, u64 flags, u64 mode,
-                                  u64 resolve)
+INLINE int put_opened(struct opened *event, s32 fd, s32 dirfd, u64 name)
 {
-    struct opened *event = begin(type, ctx->ret, sizeof(*event));
-    if (!event)
-        return 0;
-    event->fd = ctx->ret;
+    event->fd = fd;
     event->dirfd = dirfd;
-    event->flags = flags;
-    event->mode = mode;
-    event->resolve = resolve;
-    event->creat_flags = 0;
-    put_file_facts(&event->file, file_of(ctx->ret));
+    put_file_facts(&event->file, file_of(fd));
     event->name = put_user_text(event, name);
     event->base_name = put_base(event, dirfd, event->name);
     return submit(event);
@@ -45,31 +37,36 @@ INLINE int opened(struct sys_exit *ctx, u16 type, s32 dirfd, u64 name, u64 flags
 
 SYSCALL(open)
 {
-    struct arguments given = {};
-    read_arguments(&given);
-    return opened(ctx, TYPE_open, AT_FDCWD, given.a0, given.a1, given.a2, 0);
+    BEGIN(opened, TYPE_open);
+    event->flags = given.a1;
+    event->mode = given.a2;
+    return put_opened(event, ctx->ret, AT_FDCWD, given.a0);
 }
 
 SYSCALL(openat)
 {
-    struct arguments given = {};
-    read_arguments(&given);
-    return opened(ctx, TYPE_openat, given.a0, given.a1, given.a2, given.a3, 0);
+    BEGIN(opened, TYPE_openat);
+    event->flags = given.a2;
+    event->mode = given.a3;
+    return put_opened(event, ctx->ret, given.a0, given.a1);
 }
 
 SYSCALL(openat2)
 {
-    struct arguments given = {};
     u64 how[3] = {}; /* struct open_how: flags, mode, resolve */
-    read_arguments(&given);
+    BEGIN(opened, TYPE_openat2);
     bpf_probe_read_user(how, sizeof(how), (void *)given.a2);
-    return opened(ctx, TYPE_openat2, given.a0, given.a1, how[0], how[1], how[2]);
+    event->flags = how[0];
+    event->mode = how[1];
+    event->resolve = how[2];
+    return put_opened(event, ctx->ret, given.a0, given.a1);
 }
 
 SYSCALL(creat)
 {
-    struct arguments given = {};
-    read_arguments(&given);
-    /* creat(2): as open with O_CREAT|O_WRONLY|O_TRUNC */
-    return opened(ctx, TYPE_creat, AT_FDCWD, given.a0, 01101, given.a1, 0);
+    BEGIN(opened, TYPE_creat);
+    event->mode = given.a1;
+    event->creat_flags = 0;
+    event->flags = 01101; /* creat(2): as open with O_CREAT, O_WRONLY and O_TRUNC */
+    return put_opened(event, ctx->ret, AT_FDCWD, given.a0);
 }

@@ -113,11 +113,11 @@ class Descriptors:
     ) -> Fd | None:
         """The descriptor an event is about; None where it is about none."""
         at = decoder.at
+        if "file.dev" not in at:
+            return Fd(num=arguments["fd"]) if "fd" in arguments else None
         if "fd" not in at:
             return None
         fd = Fd(num=values[at["fd"]])
-        if "file.dev" not in at:
-            return fd
         if values[at["file.file_found"]]:
             fd.dev = values[at["file.dev"]]
             fd.ino = values[at["file.ino"]]
@@ -126,8 +126,11 @@ class Descriptors:
             self._add_socket(fd, values, at, arguments)
             return fd
         kind = values[at["file.inode_mode"]] & _S_IFMT
-        fd.typechar = _TYPECHARS.get(kind, "f") if kind else _unopened(decoder.event.name)
         name = arguments.get("name")
+        if decoder.event.name == "memfd_create":
+            fd.typechar, fd.name = "m", name
+            return fd
+        fd.typechar = _TYPECHARS.get(kind, "f") if kind else _unopened(decoder.event.name)
         if "fd_path" in at:
             fd.name = tree(record, values[at["fd_path"]])
         elif name is not None:
@@ -153,7 +156,7 @@ class Descriptors:
             if not remote.port and isinstance(given, End):
                 remote = given
             self._add_ends(fd, local, remote, values, at)
-            if "tuple" in arguments or "addr" in arguments:
+            if "role" in at:
                 arguments["tuple"] = fd.name
         elif family == socket.AF_UNIX:
             fd.typechar, fd.name = "u", given if isinstance(given, str) else ""
@@ -167,7 +170,9 @@ class Descriptors:
                 self._roles.clear()
             self._roles[fd.ino] = bool(values[role])
         if not remote.port:
-            files.bound(fd, local)
+            fd.connected, fd.name = False, ""
+            if local.port:
+                files.bound(fd, local)
             return
         files.connection(fd, local, remote, self._roles.get(fd.ino or 0))
         result = values[at["head.res"]]

@@ -94,7 +94,7 @@ class KernelSource:
         self._module.want(outcomes)
         failed = self._module.attach({*STATE, *(event.probe for event in chosen)})
         for function, reason in failed.items():
-            log.warning("probe_not_attached", program=function, reason=reason)
+            log.info("probe_not_attached", program=function, reason=reason)
 
     def poll(self, timeout_s: float) -> Iterator[Event]:
         """Wait up to `timeout_s` seconds for events, then give all there are."""
