@@ -16,7 +16,8 @@ from routing.api.wire import App, Receive, Scope, Send
 from routing.groupcommit import Writer
 from routing.ingest import Intake
 
-DJANGO_THREADS = 8
+PAGE_THREADS = 8
+RAW_THREADS = 4
 POST = ("POST",)
 GET = ("GET", "HEAD")
 
@@ -25,12 +26,13 @@ class Entry:
     """The ASGI application: raw paths for what carries load or waits long, `django` for everything else."""
 
     def __init__(self, django: App) -> None:
-        threads = Threads()
+        self._pages = Threads(PAGE_THREADS, "pages")
+        self._threads = threads = Threads(RAW_THREADS, "raw")
         senders = Senders(threads)
         self._intake = Intake()
         self._writer = Writer(self._intake.store, self._after_commit)
         self._ringer = Ringer(wake_router)
-        self._django = Pooled(django, DJANGO_THREADS)
+        self._django = Pooled(django, self._pages)
         self._health = Health(threads)
         self._lease = Lease(senders, threads)
         self._post_alerts = PostAlerts(senders, self._writer, threads)
@@ -77,7 +79,7 @@ class Entry:
                 self._start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                await asyncio.to_thread(self._writer.stop)
-                await asyncio.to_thread(self._ringer.stop)
+                for part in (self._writer, self._ringer, self._threads, self._pages):
+                    await asyncio.to_thread(part.stop)
                 await send({"type": "lifespan.shutdown.complete"})
                 return

@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
+from django.core.cache import cache
 from django.db import Error, connection
 from django.utils import timezone
+from redis.exceptions import RedisError
 
-from routing import heartbeat
 from routing.api.in_threads import Threads
 from routing.api.problems import Problem
 from routing.api.wire import Request, Send, answer_json
+from routing.tasks import WORKER_SEEN
 
 PATIENCE_SECONDS = 3.0
+WORKER_FRESH = timedelta(seconds=15)
+"""How long one sweep counts as a sign of life; there is one every second."""
 
 
 class Health:
@@ -52,4 +57,10 @@ def ask_database() -> str | None:
 
 def ask_worker() -> str | None:
     """What is wrong with the workers, or None."""
-    return None if heartbeat.is_alive(timezone.now()) else "no worker has been seen lately"
+    try:
+        seen = cache.get(WORKER_SEEN)
+    except (RedisError, OSError):
+        return "the broker cannot be reached"
+    if seen is None or timezone.now() - datetime.fromisoformat(seen) > WORKER_FRESH:
+        return "no worker has been seen lately"
+    return None

@@ -1,23 +1,36 @@
-"""What the raw paths ask of Django, in threads of their own: the event loop never waits for the database."""
+"""Threads for what must not run on the event loop: everything that waits for the database."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-THREADS = 4
-
 
 class Threads:
-    """A few threads with database connections that are kept while they work."""
+    """A fixed number of threads that stay, each with its own database connection; who finds none free waits."""
 
-    def __init__(self, count: int = THREADS) -> None:
-        self._executor = ThreadPoolExecutor(count, "raw")
+    def __init__(self, count: int, name: str) -> None:
+        self._all = [ThreadPoolExecutor(1, f"{name}-{number}") for number in range(count)]
+        self._free = deque(self._all)
+        self._turn = asyncio.Semaphore(count)
+
+    @asynccontextmanager
+    async def borrowed(self) -> AsyncIterator[Executor]:
+        """One thread, for the caller alone."""
+        async with self._turn:
+            # The one used last: its caches are warm, and what is not needed stays idle.
+            executor = self._free.pop()
+            try:
+                yield executor
+            finally:
+                self._free.append(executor)
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function that may use the database; what it raises is raised."""
@@ -29,8 +42,12 @@ class Threads:
             finally:
                 close_old_connections()
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+        async with self.borrowed() as executor:
+            return await asyncio.get_running_loop().run_in_executor(executor, call)
 
     def stop(self) -> None:
-        """Ends the threads; what has not begun is dropped."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """Lets each thread finish what it does, close its connection and end."""
+        for executor in self._all:
+            executor.submit(connections.close_all)
+        for executor in self._all:
+            executor.shutdown()
