@@ -35,6 +35,7 @@ class RelativePath(str):
     """A path parameter as the program gave it, relative; `absolute` is where it led at that moment."""
 
     __slots__ = ("absolute",)
+    absolute: str
 
     def __new__(cls, text: str, absolute: str) -> "RelativePath":
         path = super().__new__(cls, text)

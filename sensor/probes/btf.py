@@ -106,7 +106,8 @@ class Btf:
         _, info, _ = _TYPE.unpack_from(self._blob, position)
         bitfields = info >> 31
         for index in range(info & 0xFFFF):
-            name, member_type, bits = _MEMBER.unpack_from(self._blob, position + 12 + 12 * index)
+            member: tuple[int, int, int] = _MEMBER.unpack_from(self._blob, position + 12 + 12 * index)
+            name, member_type, bits = member
             at = (bits & 0xFFFFFF if bitfields else bits) // 8
             text = self._text(name)
             if text == path[0]:
@@ -127,7 +128,8 @@ class Btf:
     def _composite(self, number: int) -> int | None:
         """The struct or union behind typedefs and qualifiers, or None for any other type."""
         while True:
-            _, info, target = _TYPE.unpack_from(self._blob, self._offsets[number])
+            entry: tuple[int, int, int] = _TYPE.unpack_from(self._blob, self._offsets[number])
+            _, info, target = entry
             kind = info >> 24 & 0x1F
             if kind in (_STRUCT, _UNION):
                 return number

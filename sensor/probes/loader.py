@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -142,7 +143,7 @@ def _mounted_tracefs() -> Path:
         ) from error
 
 
-def _compile(request: dict[str, object]) -> tuple[dict[str, object], list[int]]:
+def _compile(request: Mapping[str, object]) -> tuple[dict[str, Any], list[int]]:
     """Have `sensor.probes.compiler` do it in a process of its own; see there for the answer."""
     ours, theirs = socket.socketpair()
     root = str(FOLDER.parent)

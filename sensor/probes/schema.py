@@ -109,7 +109,9 @@ class Schema:
 
 
 def _layout(name: str, body: str, known: dict[str, Layout], where: str) -> Layout:
-    codes, members, kinds, alignment = "@", [], [], 1
+    codes, alignment = "@", 1
+    members: list[str] = []
+    kinds: list[str] = []
     for statement in _COMMENT.sub("", body).split(";"):
         line = " ".join(statement.split())
         if not line:
