@@ -10,13 +10,14 @@ from typing import Any
 
 import structlog
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from routing import actions, audit, guards, matching
 from routing.access import insist
 from routing.actions.base import NotApplicable, Responder, Subject
 from routing.guards import Mode, Objection, State
 from routing.models import ActionRun, Alert, AlertGroup, ResponseAction, Route, Sensor
+from routing.turns import Turn, wait_for
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +44,9 @@ def request(
     if by is not None:
         insist(by, "respond")
     with transaction.atomic():
-        # Locked, so that two workers cannot both take the last run of the hour.
-        current = ResponseAction.objects.select_for_update().filter(pk=action.pk).first()
+        # Two workers must not both take the last run of the hour, or both go for one target.
+        wait_for(Turn.REQUESTS)
+        current = ResponseAction.objects.filter(pk=action.pk).first()
         if current is None or current.mode == Mode.OFF or not _is_about(current, alert):
             return None
         run = ActionRun(
@@ -62,14 +64,14 @@ def request(
             requested_by=by,
             expires_at=now,
         )
-        try:
-            responder = _aim(run)
-            if earlier := _asked_before(run):
-                return earlier
+        responder = _aim(run)
+        run.digest = _hash(str(alert.uuid), str(current.pk), run.target_key)
+        if earlier := ActionRun.objects.filter(digest=run.digest).first():
+            return earlier
+        if responder is not None:
             _decide(run, responder, now)
-        except Objection as objection:
-            _end(run, objection.state, str(objection))
-        return _store(run)
+        run.save(force_insert=True)
+        return run
 
 
 def approve(run: ActionRun, by: User, now: datetime, comment: str = "", ip: str | None = None) -> ActionRun:
@@ -131,17 +133,19 @@ def _is_about(action: ResponseAction, alert: Alert) -> bool:
     return matching.holds(predicate, alert, f"action {action.name}")
 
 
-def _aim(run: ActionRun) -> Responder:
-    """Fill in what the run acts on. Raises Objection where the alert names no target."""
+def _aim(run: ActionRun) -> Responder | None:
+    """Fill in what the run acts on; None where the alert names no target, and that ends it."""
     kind = actions.kinds().get(run.kind)
     if kind is None:
-        raise Objection(State.REFUSED, f"the kind {run.kind} is not installed on this server")
+        _end(run, State.REFUSED, f"the kind {run.kind} is not installed on this server")
+        return None
     responder, hostname = kind(run.params), run.alert.hostname
     boot_id = run.sensor.boot_id if run.sensor else ""
     try:
         run.target = responder.target_of(Subject(hostname, run.alert.output_fields, boot_id))
     except NotApplicable as error:
-        raise Objection(State.SKIPPED, str(error)) from None
+        _end(run, State.SKIPPED, str(error))
+        return None
     run.target_key = _hash(run.kind, hostname, responder.target_key(run.target))
     run.description = responder.describe(run.target, hostname)
     if responder.where == "server":
@@ -150,10 +154,14 @@ def _aim(run: ActionRun) -> Responder:
 
 
 def _decide(run: ActionRun, responder: Responder, now: datetime) -> None:
-    """Set mode, state and expiry. Raises Objection where a guard forbids it."""
+    """Set mode, state and expiry."""
     if run.mode == Mode.AUTOMATIC and (why := guards.why_a_person_decides(run, responder)):
         run.mode, run.reason = Mode.APPROVE, f"approval needed: {why}"
-    guards.examine(run, responder, now)
+    try:
+        guards.examine(run, responder, now)
+    except Objection as objection:
+        _end(run, objection.state, str(objection))
+        return
     if run.mode == Mode.AUTOMATIC:
         # The strongest wins: an open question about the same target need not be answered any more.
         ActionRun.objects.filter(target_key=run.target_key, state=State.AWAITING_APPROVAL).update(
@@ -165,26 +173,8 @@ def _decide(run: ActionRun, responder: Responder, now: datetime) -> None:
         run.state, run.expires_at = State.APPROVED, guards.stale_at(run.action, run.alert)
 
 
-def _asked_before(run: ActionRun) -> ActionRun | None:
-    return ActionRun.objects.filter(digest=_digest(run)).first()
-
-
-def _store(run: ActionRun) -> ActionRun:
-    run.digest = _digest(run)
-    try:
-        with transaction.atomic():
-            run.save(force_insert=True)
-            return run
-    except IntegrityError:
-        # Another worker was faster: with this very request, or with another one about the same target.
-        if earlier := _asked_before(run):
-            return earlier
-    _end(run, State.SUPERSEDED, "another run is about the same target")
-    run.save(force_insert=True)
-    return run
-
-
 def _end(run: ActionRun, state: State, reason: str) -> None:
+    """Ended before it began."""
     run.state, run.reason, run.finished_at = state, reason, run.requested_at
 
 
@@ -194,10 +184,6 @@ def _sensor_on(alert: Alert) -> Sensor | None:
         return alert.sensor
     ours = Sensor.objects.filter(native=True, hostname=alert.hostname, token__revoked_at=None)
     return ours.order_by("-last_seen_at").first()
-
-
-def _digest(run: ActionRun) -> str:
-    return _hash(str(run.alert.uuid), str(run.action_id), run.target_key)
 
 
 def _hash(*parts: str) -> str:

@@ -14,18 +14,17 @@ from typing import Any
 
 import structlog
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from routing.models import AuditEntry, Token
 from routing.storable import canonical, masked, text
+from routing.turns import Turn, wait_for
 
 log = structlog.get_logger(__name__)
 
 SYSTEM = "system"
 GENESIS = "0" * 64
-# Any number that no other lock uses; it only has to be the same everywhere.
-CHAIN_LOCK = 0x5A_AD17
 
 
 def record(
@@ -42,7 +41,7 @@ def record(
     Secrets in `before` and `after` are starred. Text is cut to its column.
     """
     with transaction.atomic():
-        _wait_for_turn()
+        wait_for(Turn.AUDIT)
         newest = AuditEntry.objects.order_by("-id").first()
         entry = AuditEntry(
             at=now or timezone.now(),
@@ -99,13 +98,6 @@ def hash_of(entry: AuditEntry) -> str:
         str(ip_address(entry.address)) if entry.address else None,
     ]
     return hashlib.sha256(canonical(said)).hexdigest()
-
-
-def _wait_for_turn() -> None:
-    """One appender at a time. SQLite's write transactions are IMMEDIATE, so there the turn has come already."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
 
 
 def _name(actor: AbstractBaseUser | Token | str) -> str:

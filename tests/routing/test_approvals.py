@@ -106,6 +106,14 @@ def test_the_same_alert_never_asks_twice():
     assert ActionRun.objects.count() == 1
 
 
+def test_an_alert_without_a_target_asks_in_vain_once():
+    alert = build.alert(sensor=build.sensor(), own_node=True, output_fields={})
+    action = build.action()
+    first = approvals.request(action, alert, None, None, NOW)
+    assert approvals.request(action, alert, None, build.route(), NOW) == first
+    assert first.state == "skipped"
+
+
 @pytest.mark.parametrize(
     ("alert", "action", "state", "why"),
     [

@@ -1,0 +1,24 @@
+"""One at a time, until the transaction ends, where a row lock would not do: nothing to lock yet, or many rows.
+
+SQLite's write transactions are IMMEDIATE, so there the turn has come when the transaction began.
+"""
+
+from enum import IntEnum
+
+from django.db import connection
+
+
+class Turn(IntEnum):
+    """What is taken in turns: any numbers, as long as no two are the same."""
+
+    AUDIT = 0x5A_0001
+    """Appending to the audit log's chain."""
+    REQUESTS = 0x5A_0002
+    """Asking for action runs: budgets are counted and targets compared."""
+
+
+def wait_for(turn: Turn) -> None:
+    """Wait until no other transaction has this turn. Call it inside one."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [turn])
