@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -119,6 +120,8 @@ class Client:
 
     def __init__(self, server: Server) -> None:
         """Raises ConfigError if the token or the CA file cannot be read."""
+        if server.ca_file and not Path(server.ca_file).exists():
+            raise ConfigError(f"server.ca_file {server.ca_file} does not exist")
         self._base = server.url.rstrip("/")
         self._bearer = _Bearer(server)
         self._session = requests.Session()
