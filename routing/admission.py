@@ -4,7 +4,6 @@ What an attacker can influence (output, field values, names) never costs an aler
 the alert says so under `CUT`. Rejected is only what cannot be told: no rule, no priority, no time.
 """
 
-import hashlib
 import math
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from uuid import UUID
 import msgspec
 import orjson
 
+from routing import identity
 from sensor.alert import Priority
 
 CUT = "sensorapp.cut"
@@ -36,31 +36,7 @@ _END_OF_TIME = int((datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) - UNIX_EPOCH).tota
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_NUMBER = re.compile(r"\d+")
 _AT = re.compile(r"^(.*?) - at `\$\.?(.*?)`$")
-
-STABLE_FIELDS = (
-    "proc.name",
-    "proc.exepath",
-    "user.name",
-    "user.uid",
-    "container.image.repository",
-    "k8s.ns.name",
-    # Kubernetes audit
-    "ka.user.name",
-    "ka.verb",
-    "ka.target.resource",
-    "ka.target.namespace",
-    # CloudTrail, GitHub, Okta
-    "ct.user",
-    "ct.name",
-    "ct.region",
-    "github.user",
-    "github.repo",
-    "okta.actor.id",
-    "okta.evt.type",
-)
-"""What stays the same when the same thing happens again: no pid, no container id, no pod name, no ports."""
 
 
 class Posted(msgspec.Struct):
@@ -141,11 +117,11 @@ def admit(value: Posted | object, sender: Sender, key: tuple[str, int] | None = 
     tags = _tags(posted.tags or [], cut)
     fields, spelled = _stored_fields(posted.output_fields or {}, cut)
     if posted.uuid:
-        uuid = _given_identity(posted.uuid)
+        uuid = _given_uuid(posted.uuid)
     elif key is not None:
-        uuid = _made_identity(time_ns, [sender.token, "key", *key])
+        uuid = identity.made(time_ns, [sender.token, "key", *key])
     else:
-        uuid = _made_identity(time_ns, [sender.token, rule, priority, source, hostname, output, fields, tags])
+        uuid = identity.made(time_ns, [sender.token, rule, priority, source, hostname, output, fields, tags])
     return Row(
         uuid=uuid,
         time_ns=time_ns,
@@ -157,26 +133,9 @@ def admit(value: Posted | object, sender: Sender, key: tuple[str, int] | None = 
         output_fields=spelled.decode(),
         tags=tags,
         held_back=min(max(posted.held_back or 0, 0), MAX_HELD_BACK),
-        fingerprint=fingerprint(source, rule, hostname, fields),
+        fingerprint=identity.fingerprint(source, rule, hostname, fields),
         sender=sender,
     )
-
-
-def fingerprint(source: str, rule: str, hostname: str, fields: dict[str, Any]) -> str:
-    """Hash of source, rule and stable fields: what an acknowledgement or a comment belongs to.
-
-    A container's workload is its image and namespace, wherever it runs; what runs on the host itself is the
-    host's own. Of a file only the directory counts, so that random names do not make every alert a new thing.
-    """
-    stable = [source, rule]
-    stable += [str(value) if isinstance(value := fields.get(name), str | int) else "" for name in STABLE_FIELDS]
-    if not (fields.get("container.image.repository") or fields.get("k8s.ns.name")):
-        stable.append(hostname)
-    file = fields.get("fd.name")
-    if isinstance(file, str) and file.startswith("/"):
-        stable.append(_NUMBER.sub("0", file.rpartition("/")[0]))
-    spelled = "\0".join(stable).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(spelled, digest_size=32).hexdigest()
 
 
 def clean(value: Any) -> Any:
@@ -301,21 +260,8 @@ def _shortened(fields: dict[str, Any], limit: int, cut: list[str]) -> dict[str, 
     return kept
 
 
-def _given_identity(text: str) -> UUID:
+def _given_uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
         raise Rejected("uuid", "must be a UUID") from None
-
-
-def _made_identity(time_ns: int, said: object) -> UUID:
-    """A version 7 UUID made from what was said: the same for a repeat, so that it meets its first copy.
-
-    Its time is the alert's, so that both also meet in the same day's storage.
-    """
-    spelled = orjson.dumps([time_ns, said], option=orjson.OPT_SORT_KEYS)
-    digest = int.from_bytes(hashlib.blake2b(spelled, digest_size=10).digest(), "big")
-    value = (time_ns // 1_000_000 & (1 << 48) - 1) << 80 | digest
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)

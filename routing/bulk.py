@@ -2,7 +2,7 @@
 
 Hand-written SQL, because model objects and their prepared values cost several times what the database does.
 The databases differ in how many rows travel at once: SQLite takes them one by one through one prepared
-statement, PostgreSQL takes an array for each column.
+statement, PostgreSQL takes an array for each column, in binary (a tenth of the time that text takes us).
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 from django.db import connection
 
 from routing.admission import Row
 
-# Column and PostgreSQL type, in the order of `_values`.
+# Column and PostgreSQL type, in the order of `_values`; JSON travels as text.
 COLUMNS = {
     "uuid": "uuid",
     "time": "timestamptz",
@@ -36,11 +37,12 @@ COLUMNS = {
 }
 _NAMES = ", ".join(COLUMNS)
 _MARKS = ", ".join(["%s"] * len(COLUMNS))
-_ARRAYS = ", ".join(f"%s::{kind}[]" for kind in COLUMNS.values())
-# Only column names from above are put into these texts.
+_ARRAYS = ", ".join(f"%b::text[]::{kind}[]" if kind == "jsonb" else f"%b::{kind}[]" for kind in COLUMNS.values())
+# Only the names above are put into these texts.
 _ONE = f"INSERT INTO routing_alert ({_NAMES}) VALUES ({_MARKS}) ON CONFLICT (uuid) DO NOTHING"  # noqa: S608
 _ALL = (
-    f"INSERT INTO routing_alert ({_NAMES}) SELECT * FROM unnest({_ARRAYS}) ON CONFLICT (uuid) DO NOTHING RETURNING uuid"  # noqa: S608
+    f"INSERT INTO routing_alert ({_NAMES}) SELECT * FROM unnest({_ARRAYS}) "  # noqa: S608
+    "ON CONFLICT (uuid) DO NOTHING RETURNING uuid"
 )
 
 
@@ -58,7 +60,8 @@ def insert(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[UUID]:
 
 def _as_arrays(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[UUID]:
     columns = zip(*(_values(row, sensor, now) for row, sensor in rows), strict=True)
-    with connection.cursor() as cursor:
+    # Django's own cursor would write every value into the statement's text.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(_ALL, [list(column) for column in columns])
         return {uuid for (uuid,) in cursor.fetchall()}
 
