@@ -1,0 +1,112 @@
+"""Fields that several forms share: a condition whose error points at the text, and a moment in a person's words."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from routing import matching
+from sensor.rules.errors import RuleError
+
+_SPAN = re.compile(r"(\d{1,5})\s*(s|min|m|h|d|w)")
+_SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def pointed(error: RuleError) -> str:
+    """A rule-language error for a `<pre>`: the sentence, the guess, then the line with its caret."""
+    hint = f" ({error.hint})" if error.hint else ""
+    return f"Line {error.line}, column {error.column}: {error.message}{hint}\n{error.snippet}"
+
+
+class ConditionField(forms.CharField):
+    """A condition over alerts in the rule language; it stays text, but only what compiles gets through."""
+
+    points_at_text = True
+
+    def __init__(self, *, rows: int = 2, **kwargs: Any) -> None:
+        attributes = {"rows": rows, "class": "condition", "spellcheck": "false", "autocapitalize": "off"}
+        super().__init__(widget=forms.Textarea(attrs=attributes), **kwargs)
+
+    def clean(self, value: Any) -> str:
+        """Raises ValidationError with the caret under the place."""
+        text: str = super().clean(value)
+        if text:
+            try:
+                matching.search(text)
+            except RuleError as error:
+                raise forms.ValidationError(pointed(error), code="condition") from None
+        return text
+
+
+class SearchField(ConditionField):
+    """A condition on one line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        attributes = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
+        self.widget = forms.TextInput(attrs=attributes)
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """`24h` before `now`, or a date or time in ISO form, UTC where it says nothing else.
+
+    Raises ValueError with what is allowed.
+    """
+    text = text.strip()
+    if span := _SPAN.fullmatch(text):
+        return now - timedelta(seconds=int(span[1]) * _SECONDS[span[2]])
+    try:
+        parsed = parse_datetime(text)
+        if parsed is None and (day := parse_date(text)):
+            parsed = datetime(day.year, day.month, day.day)
+    except ValueError:
+        parsed = None
+    if parsed is None:
+        raise ValueError(f"{text!r} is not a time; write 30min, 24h, 7d, or 2026-11-23 14:00 (UTC)")
+    return parsed if timezone.is_aware(parsed) else parsed.replace(tzinfo=now.tzinfo)
+
+
+class MomentField(forms.CharField):
+    """A moment as `moment` reads it; the cleaned value is a datetime or None."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget=forms.TextInput(attrs={"placeholder": "24h", "autocomplete": "off"}), **kwargs)
+
+    def clean(self, value: Any) -> datetime | None:  # type: ignore[override]  # a field may clean to another type
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return moment(text, timezone.now())
+        except ValueError as error:
+            raise forms.ValidationError(str(error), code="moment") from None
+
+
+class SpanField(forms.CharField):
+    """A length of time in a person's words (`30 s`, `5min`, `4h`); the cleaned value is in seconds."""
+
+    def __init__(self, *, most: int, **kwargs: Any) -> None:
+        super().__init__(widget=forms.TextInput(attrs={"autocomplete": "off"}), **kwargs)
+        self.most = most
+
+    def prepare_value(self, value: Any) -> Any:
+        """Seconds in the largest unit that says them exactly."""
+        if not isinstance(value, int):
+            return value
+        for unit in ("w", "d", "h", "min"):
+            if value and value % _SECONDS[unit] == 0:
+                return f"{value // _SECONDS[unit]}{unit}"
+        return f"{value}s"
+
+    def clean(self, value: Any) -> int:  # type: ignore[override]  # a field may clean to another type
+        text = super().clean(value).strip()
+        span = _SPAN.fullmatch(text) or (_SPAN.fullmatch(f"{text}s") if text.isdecimal() else None)
+        if span is None:
+            raise forms.ValidationError(f"{text!r} is not a length of time; write 30s, 5min, 4h or 2d", code="span")
+        seconds = int(span[1]) * _SECONDS[span[2]]
+        if seconds > self.most:
+            raise forms.ValidationError(f"At most {self.most // 86_400} days.", code="span")
+        return seconds

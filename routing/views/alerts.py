@@ -1,0 +1,112 @@
+"""The list of alerts with its filters, and one alert."""
+
+from contextlib import suppress
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Max
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from routing import access, acknowledgements
+from routing.access import requires
+from routing.models import Alert, Delivery
+from routing.views.alert_filter import AlertFilter
+from routing.views.asking import address, person, way_back
+from routing.views.paging import PAGE, counted, page
+from routing.views.show import show, wants_part
+from sensor.alert import Priority, rfc3339
+
+
+@require_safe
+@requires("view")
+def alerts(request: HttpRequest) -> HttpResponse:
+    """The alerts that the filters in the URL leave, newest first."""
+    form = AlertFilter(request.GET)
+    found = form.apply(Alert.objects.all())
+    context = {
+        "form": form,
+        "query": form.query(),
+        "page": page(found.select_related("sensor"), request.GET.get("before", "")),
+        "counted": counted(found),
+        "newest": Alert.objects.aggregate(newest=Max("pk"))["newest"] or 0,
+    }
+    response = show(request, "alerts/list.html", context, part="alerts/_rows.html")
+    if wants_part(request):
+        before = f"&before={request.GET['before']}" if request.GET.get("before") else ""
+        response["HX-Push-Url"] = f"{request.path}?{form.query()}{before}"
+    return response
+
+
+@require_safe
+@requires("view")
+def newer(request: HttpRequest) -> HttpResponse:
+    """How many alerts arrived since the list was shown, as the link that shows them."""
+    form = AlertFilter(request.GET)
+    after = request.GET.get("after", "")
+    found = form.apply(Alert.objects.filter(pk__gt=int(after) if after.isdecimal() else 0))
+    context = {"counted": counted(found), "query": form.query(), "after": after}
+    return render(request, "alerts/_newer.html", context)
+
+
+@require_safe
+@requires("view")
+def alert(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Everything known about one alert."""
+    shown = access.alert_for(request.user, uuid)
+    groups = [membership.group for membership in shown.memberships.select_related("group__route")]
+    deliveries = Delivery.objects.filter(group__in=groups, created_at__gte=shown.received_at)
+    context = {
+        "alert": shown,
+        "delay": (shown.received_at - shown.time).total_seconds(),
+        "fields": sorted(shown.output_fields.items()),
+        "wire": as_wire(shown),
+        "groups": groups,
+        "deliveries": deliveries.select_related("sink", "route").order_by("created_at", "pk")[:20],
+        "runs": shown.runs.select_related("action").order_by("requested_at"),
+        "same": counted(Alert.objects.filter(fingerprint=shown.fingerprint)),
+        "similar": Alert.objects.filter(fingerprint=shown.fingerprint).exclude(pk=shown.pk).order_by("-time")[:10],
+    }
+    return show(request, "alerts/detail.html", context)
+
+
+@require_POST
+@requires("respond")
+def acknowledge(request: HttpRequest) -> HttpResponse:
+    """Take on the chosen alerts: what bears their fingerprints, in every group of it."""
+    chosen = [access.alert_for(request.user, uuid, to="respond") for uuid in _uuids(request)]
+    said, now = request.POST.get("comment", "").strip(), timezone.now()
+    fingerprints = dict.fromkeys(alert.fingerprint for alert in chosen)
+    for fingerprint in fingerprints:
+        acknowledgements.acknowledge(fingerprint, person(request), now, said, ip=address(request))
+    if fingerprints:
+        messages.success(request, f"Acknowledged: {len(fingerprints)} different, {len(chosen)} selected.")
+    else:
+        messages.warning(request, "Nothing was selected.")
+    return redirect(way_back(request, "/alerts/"))
+
+
+def _uuids(request: HttpRequest) -> list[UUID]:
+    """The alerts a form names, at most a page of them; what is no uuid is left out."""
+    found = []
+    for text in request.POST.getlist("alert")[:PAGE]:
+        with suppress(ValueError):
+            found.append(UUID(text))
+    return found
+
+
+def as_wire(alert: Alert) -> dict[str, object]:
+    """The alert as the API gives it, for people who paste it elsewhere."""
+    return {
+        "uuid": alert.uuid,
+        "time": rfc3339(alert.time_ns),
+        "rule": alert.rule,
+        "priority": Priority(alert.priority).label,
+        "source": alert.source,
+        "hostname": alert.hostname,
+        "output": alert.output,
+        "output_fields": alert.output_fields,
+        "tags": alert.tags,
+    }

@@ -1,0 +1,175 @@
+"""What surrounds every page: the navigation with its counts, and the banner that says what is wrong."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db.models import Aggregate, Count, Min, QuerySet, Subquery, Value
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+from django.utils.timesince import timesince
+from redis.exceptions import RedisError
+
+from routing.access import PERMISSIONS, may, role_of
+from routing.models import ActionRun, Alert, AlertGroup, Delivery, Sink
+from routing.tasks import WORKER_SEEN
+
+THEMES = ("auto", "light", "dark")
+# The worker sweeps every second, so work that has waited this long means that nobody works.
+SILENT_AFTER = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One line of the navigation."""
+
+    name: str
+    title: str
+    letter: str
+    """Goes there after `g`."""
+    current: bool = False
+    count: int = 0
+    counted: str = ""
+    heat: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    links: list[Link]
+    permission: str = "view"
+
+
+@dataclass(frozen=True)
+class Banner:
+    """Something is wrong with the product itself: `bad` where alerts are not told, `warn` where some may not be."""
+
+    level: str
+    text: str
+    url: str
+    link: str
+
+
+NAVIGATION = [
+    Section(
+        "Watch",
+        [
+            Link("overview", "Overview", "o"),
+            Link("live", "Live", "l"),
+            Link("alerts", "Alerts", "a"),
+            Link("groups", "Groups", "g", counted="firing", heat="hot"),
+        ],
+    ),
+    Section(
+        "Respond",
+        [
+            Link("runs", "Action runs", "u", counted="awaiting approval", heat="wait"),
+            Link("actions", "Response actions", "x"),
+            Link("silences", "Silences", "s"),
+        ],
+    ),
+    Section(
+        "Configure",
+        [
+            Link("rules", "Rules", "r"),
+            Link("routes", "Routes", "t"),
+            Link("sinks", "Sinks", "k"),
+            Link("deliveries", "Deliveries", "d"),
+            Link("sensors", "Sensors", "n"),
+        ],
+    ),
+    Section("Administer", [Link("tokens", "Tokens", "e"), Link("audit", "Audit", "h")], "administer"),
+]
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Context of every page. Lazy: a fragment that shows no frame asks the database nothing for it."""
+    return {"frame": SimpleLazyObject(lambda: _frame(request))}
+
+
+def _frame(request: HttpRequest) -> dict[str, Any]:
+    theme = request.COOKIES.get("theme", "auto")
+    shown: dict[str, Any] = {"theme": theme if theme in THEMES else "auto"}
+    user = getattr(request, "user", None)
+    if user is None or (role := role_of(user)) is None:
+        return shown
+    now = timezone.now()
+    pulse = _pulse(user.pk, now)
+    return shown | {
+        "role": role.label,
+        "may": {permission: may(user, permission) for permission in PERMISSIONS},
+        "sections": list(_sections(request, pulse)),
+        "banners": list(_banners(pulse, now)),
+    }
+
+
+def _pulse(user: int, now: datetime) -> dict[str, Any]:
+    """The few numbers that every page shows, from one query."""
+    waiting = ActionRun.objects.filter(state=ActionRun.State.AWAITING_APPROVAL)
+    firing = AlertGroup.objects.filter(state=AlertGroup.State.FIRING)
+    unrouted = Alert.objects.filter(routed_at=None, received_at__lt=now - SILENT_AFTER)
+    overdue = Delivery.objects.filter(
+        state=Delivery.State.QUEUED, next_attempt_at__lt=now - SILENT_AFTER, sink__enabled=True, sink__open_until=None
+    )
+    shut = Sink.objects.filter(enabled=True, open_until__gt=now)
+    stopped = Sink.objects.exclude(disabled_reason="")
+    return User.objects.values(
+        awaiting=_one(waiting, Count("pk")),
+        firing=_one(firing, Count("pk")),
+        unrouted_since=_one(unrouted, Min("received_at")),
+        overdue_since=_one(overdue, Min("next_attempt_at")),
+        shut=_one(shut, Min("name")),
+        stopped=_one(stopped, Min("name")),
+    ).get(pk=user)
+
+
+def _one(rows: QuerySet[Any], aggregate: Aggregate) -> Subquery:
+    """An aggregate over other rows as a column; grouping by a constant is how the ORM spells it."""
+    return Subquery(rows.order_by().values(same=Value(1)).values(found=aggregate))
+
+
+def _sections(request: HttpRequest, pulse: dict[str, Any]) -> Iterator[Section]:
+    counts = {"groups": pulse["firing"] or 0, "runs": pulse["awaiting"] or 0}
+    match = request.resolver_match
+    here = match.url_name.split("-")[0] if match and match.url_name else ""
+    for section in NAVIGATION:
+        if may(request.user, section.permission):
+            links = [
+                replace(link, count=counts.get(link.name, 0), current=here in (link.name, link.name.rstrip("s")))
+                for link in section.links
+            ]
+            yield replace(section, links=links)
+
+
+def _worker_seen() -> bool:
+    """Whether a worker swept within a minute; without Redis nobody can tell, and none can be rung."""
+    try:
+        return cache.get(WORKER_SEEN) is not None
+    except (RedisError, OSError):
+        return False
+
+
+def _banners(pulse: dict[str, Any], now: datetime) -> Iterator[Banner]:
+    deliveries = reverse("deliveries")
+    if pulse["unrouted_since"]:
+        waited = timesince(pulse["unrouted_since"], now)
+        text = f"Alerts have waited {waited} to be routed. They are stored, but nobody is told: is the worker running?"
+        yield Banner("bad", text, reverse("alerts"), "See the alerts")
+    elif pulse["overdue_since"]:
+        waited = timesince(pulse["overdue_since"], now)
+        text = f"Deliveries are overdue by {waited}: is the worker running, and does it serve the queue `deliver`?"
+        yield Banner("bad", text, f"{deliveries}?state=queued", "See what waits")
+    elif not _worker_seen():
+        text = "No worker was heard for a minute. Alerts are stored, but nobody is told until one runs."
+        yield Banner("bad", text, deliveries, "See the deliveries")
+    if pulse["shut"]:
+        text = f"The sink {pulse['shut']} keeps failing, so nothing is sent to it for a while."
+        yield Banner("warn", text, reverse("sinks"), "See its last error")
+    if pulse["stopped"]:
+        text = f"The sink {pulse['stopped']} was switched off because its receiver refused it for good."
+        yield Banner("bad", text, reverse("sinks"), "Mend it")

@@ -1,0 +1,111 @@
+"""Alert groups: the list by state, and one group's timeline with what a person may do about it."""
+
+from django.contrib import messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from routing import access, acknowledgements
+from routing.access import requires
+from routing.models import Acknowledgement, Alert, AlertGroup
+from routing.views.asking import address, person
+from routing.views.paging import page
+from routing.views.show import show
+from routing.views.timeline import timeline
+
+NEWEST = 20
+MOST_FINGERPRINTS = 200
+
+
+@require_safe
+@requires("view")
+def groups(request: HttpRequest) -> HttpResponse:
+    """Groups of one state, those that fire unless the URL says otherwise."""
+    state = request.GET.get("state", "firing")
+    states = AlertGroup.State.choices
+    found = AlertGroup.objects.select_related("route")
+    if state != "all":
+        state = state if state in AlertGroup.State.values else "firing"
+        found = found.filter(state=state)
+    counts = dict(AlertGroup.objects.order_by().values_list("state").annotate(Count("pk")))
+    context = {
+        "page": page(found, request.GET.get("before", ""), by="last_seen_at"),
+        "state": state,
+        "tabs": [(name, words, counts.get(name, 0)) for name, words in states] + [("all", "All", sum(counts.values()))],
+    }
+    return show(request, "groups/list.html", context, part="groups/_rows.html")
+
+
+@require_safe
+@requires("view")
+def group(request: HttpRequest, pk: int) -> HttpResponse:
+    """One group: what it is about, and everything that happened, oldest first."""
+    shown = access.group_for(request.user, pk)
+    alerts = first_and_newest(shown)
+    fingerprints = {alert.fingerprint for alert in alerts} or {shown.fingerprint}
+    context = {
+        "group": shown,
+        "newest": alerts[-1] if alerts else None,
+        "entries": timeline(shown, alerts, fingerprints),
+        "unshown": max(0, shown.count - len(alerts)),
+        "acknowledgements": Acknowledgement.objects.filter(fingerprint__in=fingerprints).select_related("user"),
+        "labels": sorted(shown.labels.items()),
+    }
+    return show(request, "groups/detail.html", context, part="groups/_detail.html")
+
+
+def first_and_newest(group: AlertGroup) -> list[Alert]:
+    """The group's first alert and its newest ones, oldest first: all that a page can show of thousands."""
+    members: QuerySet[Alert] = Alert.objects.filter(memberships__group=group).select_related("sensor")
+    newest = list(members.order_by("-memberships__pk")[:NEWEST])[::-1]
+    if len(newest) < NEWEST:
+        return newest
+    first = members.order_by("memberships__pk").first()
+    return newest if first is None or first == newest[0] else [first, *newest]
+
+
+def _fingerprints(group: AlertGroup) -> list[str]:
+    """The different fingerprints of its alerts: what an acknowledgement of the whole group covers."""
+    members = Alert.objects.filter(memberships__group=group).order_by()
+    return [*members.values_list("fingerprint", flat=True).distinct()[:MOST_FINGERPRINTS]] or [group.fingerprint]
+
+
+@require_POST
+@requires("respond")
+def acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take the group on: every fingerprint in it."""
+    chosen = access.group_for(request.user, pk, to="respond")
+    said, now = request.POST.get("comment", "").strip(), timezone.now()
+    for fingerprint in _fingerprints(chosen):
+        acknowledgements.acknowledge(fingerprint, person(request), now, said, ip=address(request))
+    messages.success(request, "You look after it now. It stays acknowledged until it is resolved.")
+    return redirect(chosen)
+
+
+@require_POST
+@requires("respond")
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Nobody looks after it any more."""
+    chosen = access.group_for(request.user, pk, to="respond")
+    taken = Acknowledgement.objects.filter(fingerprint__in=_fingerprints(chosen))
+    try:
+        for acknowledgement in taken:
+            acknowledgements.withdraw(acknowledgement.fingerprint, person(request), timezone.now(), ip=address(request))
+    except acknowledgements.AcknowledgementError as error:
+        messages.error(request, str(error))
+    return redirect(chosen)
+
+
+@require_POST
+@requires("respond")
+def comment(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say something about it."""
+    chosen = access.group_for(request.user, pk, to="respond")
+    text = request.POST.get("comment", "")
+    try:
+        acknowledgements.comment(chosen.fingerprint, person(request), timezone.now(), text, ip=address(request))
+    except acknowledgements.AcknowledgementError as error:
+        messages.error(request, str(error))
+    return redirect(chosen)

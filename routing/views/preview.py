@@ -1,0 +1,39 @@
+"""What a silence would hide: among the alerts of the last day, and among the groups that fire now."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from routing import matching
+from routing.models import Alert, AlertGroup
+
+# A condition may ask what no database can answer, so alerts are tried one by one, the newest first.
+TRIED = 5000
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The effect of a condition."""
+
+    matched: int
+    tried: int
+    whole: bool
+    """Whether `tried` is all of the last day."""
+    examples: list[Alert]
+    firing: list[AlertGroup]
+
+
+def preview(condition: str, now: datetime) -> Preview:
+    """Try a condition on what is stored. Raises RuleError where it cannot be read."""
+    holds = matching.compile(condition)
+    recent = Alert.objects.filter(time__gte=now - timedelta(hours=24)).order_by("-time", "-pk").select_related("sensor")
+    alerts = list(recent[: TRIED + 1])
+    matched = [alert for alert in alerts[:TRIED] if holds(alert)]
+    firing = AlertGroup.objects.filter(state=AlertGroup.State.FIRING).order_by("priority", "-last_seen_at")[:200]
+    newest = Alert.objects.select_related("sensor").order_by("-pk")
+    hidden = [
+        group
+        for group in firing
+        if (alert := newest.filter(memberships__group=group).first()) is not None and holds(alert)
+    ]
+    return Preview(len(matched), min(len(alerts), TRIED), len(alerts) <= TRIED, matched[:SHOWN], hidden)

@@ -1,0 +1,151 @@
+"""Silences: what is not told for a while, with a look at what that would be before it is so."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from routing import access
+from routing import silences as service
+from routing.access import requires
+from routing.form_fields import ConditionField, MomentField, SpanField
+from routing.matching import RuleError, problem
+from routing.models import Alert, Silence
+from routing.views.asking import address, person
+from routing.views.paging import page
+from routing.views.preview import Preview, preview
+from routing.views.show import show
+
+LONGEST = 90 * 86_400
+# Said in the condition where the alert has them: enough to mean this, not so much that the next one differs.
+TELLING = ("proc.name", "k8s.ns.name", "container.image.repository")
+
+
+class SilenceForm(forms.Form):
+    condition = ConditionField(rows=3, help_text="In the rule language, over alerts.")
+    comment = forms.CharField(
+        label="Why", max_length=500, help_text="Whoever looks for a missing message reads this first."
+    )
+    starts_at = MomentField(required=False, label="From", help_text="Now, or a time in UTC: 2026-11-23 14:00.")
+    lasts = SpanField(most=LONGEST, label="Lasts", initial="4h", help_text="30min, 4h, 2d; at most 90 days.")
+
+
+@require_safe
+@requires("view")
+def silences(request: HttpRequest) -> HttpResponse:
+    """Silences that hold, then those to come; or the expired ones."""
+    now = timezone.now()
+    found = Silence.objects.select_related("author")
+    tabs = {
+        "active": found.filter(starts_at__lte=now, ends_at__gt=now),
+        "scheduled": found.filter(starts_at__gt=now, ends_at__gt=now),
+        "expired": found.filter(ends_at__lte=now),
+    }
+    state = request.GET.get("state", "active")
+    state = state if state in tabs else "active"
+    context = {
+        "page": page(tabs[state], request.GET.get("before", ""), by="ends_at"),
+        "state": state,
+        "tabs": [(name, name.capitalize(), rows.count()) for name, rows in tabs.items()],
+    }
+    return show(request, "silences/list.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("respond")
+def new(request: HttpRequest) -> HttpResponse:
+    """The form; its Preview button shows the effect and stores nothing."""
+    if request.method != "POST":
+        form = SilenceForm(initial={"condition": _suggested(request)})
+        return _shown(request, form, _effect(form.initial["condition"]))
+    form = SilenceForm(request.POST)
+    if not form.is_valid() or "preview" in request.POST:
+        return _shown(request, form, _effect(form.cleaned_data.get("condition", "")))
+    given, now = form.cleaned_data, timezone.now()
+    starts = given["starts_at"] or now
+    ends = starts + timedelta(seconds=given["lasts"])
+    try:
+        service.create(
+            given["condition"], ends, person(request), given["comment"], now, given["starts_at"], ip=address(request)
+        )
+    except service.SilenceError as error:
+        form.add_error(None, str(error))
+        return _shown(request, form, _effect(given["condition"]))
+    messages.success(request, f"Silent until {ends:%Y-%m-%d %H:%M} UTC.")
+    return redirect("silences")
+
+
+def _shown(request: HttpRequest, form: SilenceForm, effect: Preview | None) -> HttpResponse:
+    return show(request, "silences/edit.html", {"form": form, "preview": effect}, part="silences/_preview.html")
+
+
+def _effect(condition: str) -> Preview | None:
+    try:
+        return preview(condition, timezone.now()) if condition.strip() else None
+    except RuleError:
+        return None
+
+
+def _suggested(request: HttpRequest) -> str:
+    """The condition that the link asks for: like an alert, or like the filters of the alert list."""
+    if uuid := request.GET.get("alert"):
+        return like(access.alert_for(request.user, uuid))
+    parts = []
+    if condition := request.GET.get("q", "").strip():
+        parts.append(f"({condition})" if " or " in condition else condition)
+    for name in ("rule", "hostname"):
+        if value := request.GET.get(name, "").strip():
+            parts.append(f"alert.{name} = {quoted(value)}")
+    if priority := request.GET.get("priority", "").strip():
+        parts.append(f"alert.priority >= {quoted(priority)}")
+    return " and ".join(parts)
+
+
+def like(alert: Alert) -> str:
+    """The condition that holds for this alert and for what is much the same."""
+    said: dict[str, Any] = {"alert.rule": alert.rule, "alert.hostname": alert.hostname}
+    said |= {name: alert.output_fields[name] for name in TELLING if alert.output_fields.get(name)}
+    parts = [f"{name} = {quoted(str(value))}" for name, value in said.items()]
+    # A value that no quoting can hold would make a condition that cannot be read.
+    return " and ".join(part for part in parts if problem(part) is None)
+
+
+def quoted(value: str) -> str:
+    """A value as the rule language writes it."""
+    if value.replace("_", "").replace("-", "").isalnum() and value.isascii():
+        return value
+    return "'" + value + "'" if '"' in value else '"' + value + '"'
+
+
+@require_POST
+@requires("respond")
+def extend(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let it end later than it does, by the hours that the button says."""
+    silence = access.silence_for(request.user, pk, to="respond")
+    hours = request.POST.get("hours", "")
+    ends = silence.ends_at + timedelta(hours=min(int(hours), 24 * 90) if hours.isdecimal() else 1)
+    return _changed(request, lambda now: service.extend(silence, ends, person(request), now, ip=address(request)))
+
+
+@require_POST
+@requires("respond")
+def end(request: HttpRequest, pk: int) -> HttpResponse:
+    """End it now."""
+    silence = access.silence_for(request.user, pk, to="respond")
+    return _changed(request, lambda now: service.end(silence, person(request), now, ip=address(request)))
+
+
+def _changed(request: HttpRequest, change: Any) -> HttpResponse:
+    now: datetime = timezone.now()
+    try:
+        silence = change(now)
+    except service.SilenceError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"It ends {silence.ends_at:%Y-%m-%d %H:%M} UTC.")
+    return redirect("silences")

@@ -1,0 +1,208 @@
+"""Sinks: where messages go, how each is doing, and whether it works (Test)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Count, Min, Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from routing import access, audit, deliveries
+from routing import sinks as kinds_of_sinks
+from routing.access import requires
+from routing.forms import OptionsForm, form_for
+from routing.models import Attempt, Route, Sink
+from routing.sinks.base import Sender
+from routing.views.asking import address, person
+from routing.views.show import show
+
+
+class SinkForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    class Meta:
+        model = Sink
+        fields = ("name",)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the list."""
+
+    sink: Sink
+    label: str
+    health: str
+    word: str
+    queued: int
+    oldest: Any
+    percent: str
+    routes: list[Route]
+
+
+@require_safe
+@requires("view")
+def sinks(request: HttpRequest) -> HttpResponse:
+    """Every sink with its health, and the kinds that can be added."""
+    now = timezone.now()
+    recent = Q(deliveries__settled_at__gte=now - timedelta(hours=24))
+    waiting = Q(deliveries__state__in=["queued", "sending"])
+    found = Sink.objects.prefetch_related("routes").annotate(
+        queued=Count("deliveries", filter=waiting),
+        oldest=Min("deliveries__created_at", filter=waiting),
+        good=Count("deliveries", filter=recent & Q(deliveries__state="sent")),
+        dead=Count("deliveries", filter=recent & Q(deliveries__state__in=["failed", "unknown"])),
+    )
+    kinds = kinds_of_sinks.kinds()
+    context = {
+        "rows": [_row(sink, kinds, now) for sink in found],
+        "kinds": sorted(kinds.values(), key=lambda k: k.label),
+    }
+    return show(request, "sinks/list.html", context, part="sinks/_rows.html")
+
+
+def _row(sink: Any, kinds: dict[str, type[Sender]], now: Any) -> Row:
+    done = sink.good + sink.dead
+    health, word = health_of(sink, now)
+    label = kinds[sink.kind].label if sink.kind in kinds else f"{sink.kind} (not installed)"
+    percent = f"{100 * sink.good / done:.4g} %" if done else "nothing sent"
+    return Row(sink, label, health, word, sink.queued, sink.oldest, percent, list(sink.routes.all()))
+
+
+def health_of(sink: Sink, now: Any) -> tuple[str, str]:
+    """Its badge's class and word."""
+    if sink.disabled_reason:
+        return "bad", "Switched off"
+    if not sink.enabled:
+        return "paused", "Paused"
+    if sink.open_until and sink.open_until > now:
+        return "bad", "Failing, left alone"
+    if sink.warning:
+        return "warn", "Warning"
+    if sink.failures:
+        return "warn", "Retrying"
+    return ("ok", "OK") if sink.last_sent_at else ("", "Unproven")
+
+
+def _kind(name: str) -> type[Sender]:
+    try:
+        return kinds_of_sinks.kinds()[name]
+    except KeyError:
+        raise Http404(f"no kind of sink is called {name}") from None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("edit")
+def new(request: HttpRequest, kind: str) -> HttpResponse:
+    return _edit(request, Sink(kind=kind), "create")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("edit")
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    return _edit(request, access.sink_for(request.user, pk, to="edit"), "edit")
+
+
+def _edit(request: HttpRequest, sink: Sink, verb: str) -> HttpResponse:
+    kind = _kind(sink.kind)
+    before = _said(sink) if sink.pk else None
+    data = request.POST if request.method == "POST" else None
+    form = SinkForm(data, instance=sink)
+    options = form_for(kind.Config)(data, values=sink.config, stored=frozenset(sink.secrets))
+    if data is not None and form.is_valid() and options.is_valid() and _accepted(kind, sink, options):
+        with transaction.atomic():
+            form.save()
+            audit.record(person(request), verb, sink, before, _said(sink), ip=address(request))
+        deliveries.revive(sink, timezone.now())
+        messages.success(request, f"{sink.name} is saved. Press Test to see whether it works.")
+        return redirect("sink", pk=sink.pk)
+    return show(request, "sinks/edit.html", {"form": form, "options": options, "sink": sink, "kind": kind})
+
+
+def _accepted(kind: type[Sender], sink: Sink, options: OptionsForm) -> bool:
+    """Put the options on the sink; False, with the error on the form, where the kind cannot work with them."""
+    sink.config, sink.secrets = options.plain(), options.secret(sink.secrets)
+    try:
+        kind({**sink.config, **sink.secrets})
+    except (TypeError, ValueError) as error:
+        options.add_error(None, str(error))
+        return False
+    return True
+
+
+def _said(sink: Sink) -> dict[str, Any]:
+    """What the audit log keeps of it: of secrets only that there are some."""
+    return {"name": sink.name, "enabled": sink.enabled, "options": sink.config, "secrets": sorted(sink.secrets)}
+
+
+@require_safe
+@requires("view")
+def sink(request: HttpRequest, pk: int) -> HttpResponse:
+    """One sink: its options without secrets, its last messages, and the Test button."""
+    shown = access.sink_for(request.user, pk)
+    kind = kinds_of_sinks.kinds().get(shown.kind)
+    health, word = health_of(shown, timezone.now())
+    context = {
+        "sink": shown,
+        "label": kind.label if kind else f"{shown.kind} (not installed)",
+        "health": health,
+        "word": word,
+        "options": sorted(shown.config.items()),
+        "secrets": sorted(shown.secrets),
+        "recent": shown.deliveries.select_related("group").order_by("-created_at", "-pk")[:15],
+        "attempt": Attempt.objects.filter(delivery__sink=shown, delivery__event="test").order_by("-pk").first(),
+        "routes": shown.routes.all(),
+    }
+    return show(request, "sinks/detail.html", context)
+
+
+@require_POST
+@requires("edit")
+def test(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send a test message and show what was sent and what came back, secrets masked."""
+    chosen = access.sink_for(request.user, pk, to="edit")
+    attempt = deliveries.test(chosen, person(request), timezone.now())
+    if request.headers.get("HX-Request") == "true":
+        return show(request, "sinks/_attempt.html", {"attempt": attempt, "sink": chosen})
+    return redirect("sink", pk=pk)
+
+
+@require_POST
+@requires("edit")
+def pause(request: HttpRequest, pk: int) -> HttpResponse:
+    """Hold its deliveries back; they stay queued."""
+    return _switch(request, pk, enabled=False)
+
+
+@require_POST
+@requires("edit")
+def resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Use it again, forgetting its trouble; what waits is sent at once."""
+    return _switch(request, pk, enabled=True)
+
+
+def _switch(request: HttpRequest, pk: int, *, enabled: bool) -> HttpResponse:
+    chosen = access.sink_for(request.user, pk, to="edit")
+    verb, words = ("resume", "is used again") if enabled else ("pause", "is paused; its deliveries wait")
+    with transaction.atomic():
+        Sink.objects.filter(pk=pk).update(enabled=enabled)
+        audit.record(person(request), verb, chosen, ip=address(request))
+    if enabled:
+        deliveries.revive(chosen, timezone.now())
+    messages.success(request, f"{chosen.name} {words}.")
+    return redirect("sink", pk=pk)
+
+
+@require_POST
+@requires("edit")
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """The sink, what it was owed and its log are gone."""
+    chosen = access.sink_for(request.user, pk, to="edit")
+    with transaction.atomic():
+        audit.record(person(request), "delete", chosen, before=_said(chosen), ip=address(request))
+        chosen.delete()
+    messages.success(request, f"{chosen.name} is deleted.")
+    return redirect("sinks")
