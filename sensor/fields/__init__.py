@@ -1,0 +1,15 @@
+"""The field catalog: what rules can ask about an event, by source.
+
+`ALL` maps each source to its `Catalog`. Other catalogs (over stored alerts, for instance) are made from
+`Field` objects in the same way and work with the same parser, checker and compiler.
+"""
+
+from collections.abc import Mapping
+
+from sensor.fields.catalog import Bound, Catalog, Field, UnknownField, by_name
+from sensor.fields.kinds import Type
+from sensor.fields.syscall import SYSCALL
+
+ALL: Mapping[str, Catalog] = {"syscall": SYSCALL}
+
+__all__ = ["ALL", "SYSCALL", "Bound", "Catalog", "Field", "Type", "UnknownField", "by_name"]

@@ -50,6 +50,8 @@ class Field:
     """Cannot be printed."""
     values: Callable[[str], str | None] | None = None
     """Checks a literal compared with this field: returns what is wrong with it, or None."""
+    near: Callable[[str], str] | None = None
+    """The accepted literal that looks most like a refused one."""
     deprecated: str = ""
     hidden_zero: bool = False
     """Printed as missing when the value is 0."""
@@ -64,6 +66,21 @@ class Bound:
     field: Field
     argument: str | None
     read: Extract
+
+    @property
+    def spread(self) -> str:
+        """How several candidate values are compared; with an argument there is one value."""
+        return self.field.spread if self.argument is None else ""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the value is a list; one element of it, by number, is not."""
+        return self.field.is_list and not (self.field.index and self.argument is not None)
+
+    @property
+    def plain(self) -> tuple[str, str] | None:
+        """(root, attribute) where the value is a plain attribute."""
+        return self.field.via if self.argument is None else None
 
     @property
     def label(self) -> str:

@@ -4,31 +4,37 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol, Self
 
 SNIPPET_WIDTH = 160
 """Longest part of a source line that is shown; a long one is cut around the position."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A text with a name. `places`, where given, maps each character to its offset in the `file` it came from."""
+    """A text with a name: a file, or a text put together from pieces of files.
+
+    `pieces`, where there are any, say for stretches of the text which file they came from and where each
+    character stands in it, so that a position in a condition becomes one in the file.
+    """
 
     name: str
     text: str
-    file: "Source | None" = None
-    places: tuple[int, ...] | None = field(default=None, repr=False)
+    pieces: "tuple[Piece, ...]" = field(default=(), repr=False)
+
+    def origin(self, offset: int) -> "tuple[Source, int]":
+        """The file a character came from, and its offset there."""
+        if not self.pieces:
+            return self, offset
+        piece = next((one for one in self.pieces if offset < one.end), self.pieces[-1])
+        return piece.file.origin(piece.place(offset))
 
     def locate(self, offset: int) -> "Position":
-        """The line and column of a character, in the file where the text came from one."""
-        if self.file is not None and self.places is not None:
-            if not self.places:
-                return self.file.locate(0)
-            if offset < len(self.places):
-                return self.file.locate(self.places[offset])
-            return self.file.locate(self.places[-1] + 1)
-        starts = line_starts(self.text)
-        line = bisect_right(starts, offset) - 1
-        return Position(self.name, line + 1, offset - starts[line] + 1, offset)
+        """The line and column of a character, in the file it came from."""
+        file, at = self.origin(offset)
+        starts = line_starts(file.text)
+        line = bisect_right(starts, at) - 1
+        return Position(file.name, line + 1, at - starts[line] + 1, at)
 
     def line(self, number: int) -> str:
         """The text of a line, counted from 1, without its end."""
@@ -38,10 +44,20 @@ class Source:
         end = starts[number] if number < len(starts) else len(self.text)
         return self.text[starts[number - 1] : end].rstrip("\r\n")
 
+
+class Piece(Protocol):
+    """A stretch of a text that came from a file."""
+
     @property
-    def root(self) -> "Source":
-        """The file that the text came from, or the text itself."""
-        return self.file.root if self.file is not None else self
+    def file(self) -> Source:
+        """The file."""
+
+    @property
+    def end(self) -> int:
+        """Where the stretch ends in the text."""
+
+    def place(self, offset: int) -> int:
+        """Where a character of the text stands in the file."""
 
 
 @lru_cache(maxsize=16)
@@ -91,13 +107,24 @@ class RuleError(ValueError):
     from 1; `snippet` is the source line with a caret under the place.
     """
 
-    def __init__(self, code: str, message: str, span: Span, *, hint: str = "", places: tuple[Place, ...] = ()) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        hint: str = "",
+        places: tuple[Place, ...] = (),
+        subject: str = "",
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.span = span
         self.hint = hint
         self.places = places
+        self.subject = subject
+        """The field that a warning is about, where the warning is about one."""
 
     @property
     def position(self) -> Position:
@@ -123,16 +150,17 @@ class RuleError(ValueError):
     def snippet(self) -> str:
         """The source line and, under it, a caret line as long as the faulty part."""
         position = self.position
-        text = self.span.source.root.line(position.line)
+        text = self.span.source.origin(self.span.start)[0].line(position.line)
         length = max(1, min(self.span.end - self.span.start, len(text) - position.column + 1))
         shift = max(0, position.column - SNIPPET_WIDTH // 2) if len(text) > SNIPPET_WIDTH else 0
         shown = text[shift : shift + SNIPPET_WIDTH]
         pad = "".join("\t" if char == "\t" else " " for char in shown[: position.column - 1 - shift])
         return f"{shown}\n{pad}{'^' * min(length, SNIPPET_WIDTH)}"
 
-    def within(self, *places: Place) -> "RuleError":
+    def within(self, *places: Place) -> Self:
         """The same error with the way to it written in front."""
-        return type(self)(self.code, self.message, self.span, hint=self.hint, places=(*places, *self.places))
+        way = (*places, *self.places)
+        return type(self)(self.code, self.message, self.span, hint=self.hint, places=way, subject=self.subject)
 
     def __str__(self) -> str:
         """The whole message as a person should see it, several lines."""

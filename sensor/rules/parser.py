@@ -307,21 +307,20 @@ class Parser:
         if found is not None:
             return found
         start = cursor.at
-        literal = cursor.quoted()
-        if literal is None:
-            literal = cursor.take(lexer.BARE)
+        quoted = cursor.quoted()
+        literal = cursor.take(lexer.BARE) if quoted is None else quoted
         if literal is None:
             hint = "the quote is never closed" if cursor.text[start : start + 1] in ("'", '"') else ""
             raise cursor.error("expected a string value: a quoted string or a bare string", hint=hint)
-        return self.value(literal, start)
+        return self.value(literal, start, quoted is not None)
 
-    def value(self, literal: str, start: int) -> ast.Value:
+    def value(self, literal: str, start: int, quoted: bool = False) -> ast.Value:
         """A literal just read; raises RuleError for one that is too long."""
         if len(literal.encode(errors="surrogatepass")) > lexer.MAX_LITERAL:
             raise self.cursor.error(
                 f"filter parameter too long: a value has at most {lexer.MAX_LITERAL} bytes", start, self.cursor.at
             )
-        return ast.Value(literal, span=self.cursor.span(start))
+        return ast.Value(literal, quoted, span=self.cursor.span(start))
 
     def list_or_name(self) -> ast.Items | ast.Name:
         """A list in parentheses, or the name of one."""
@@ -343,8 +342,7 @@ class Parser:
         literal = cursor.take(lexer.BARE) if quoted is None else quoted
         if literal is None:
             raise cursor.error("expected a list item: a quoted string or a bare string")
-        found = self.value(literal, start)
-        return found if quoted is None else ast.Value(literal, True, span=found.span)
+        return self.value(literal, start, quoted is not None)
 
     def no_operator(self, left: ast.Field | ast.Transform) -> RuleError:
         """What to say where a field has no operator behind it."""

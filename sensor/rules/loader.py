@@ -1,0 +1,163 @@
+"""Rule files → a ruleset, with everything that is wrong in them told at once."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from sensor.fields import ALL
+from sensor.fields.catalog import Catalog
+from sensor.rules import ast, evttypes, exceptions, lint, warn
+from sensor.rules.checker import Checker
+from sensor.rules.definitions import Definitions, ExceptionDef, RuleDef
+from sensor.rules.errors import Place, RuleError, RuleWarning, Source, Span
+from sensor.rules.output import compile_output
+from sensor.rules.parser import parse_source
+from sensor.rules.reader import Reader
+from sensor.rules.resolver import Resolver
+from sensor.rules.ruleset import Rule, RuleSet
+
+UNKNOWN_FILTER = ("nonexistent field", "invalid formatting token", "unknown event type", "unknown filter:")
+"""What an error says that `skip-if-unknown-filter` turns into a warning."""
+MAX_ERRORS = 1000
+Told = TypeVar("Told", bound=RuleError)
+
+
+def load(files: Iterable[tuple[str, str | bytes]], catalog: Mapping[str, Catalog] = ALL) -> RuleSet:
+    """Load files, given as (name, content), in order. Never raises for what is in them.
+
+    `catalog` has the fields of each event source. All files are read before anything is compiled, so a rule may
+    use a macro of a later file.
+    """
+    reader = Reader(catalog.keys())
+    names = []
+    for name, content in files:
+        names.append(name)
+        try:
+            reader.file(Source(name, _text(name, content)))
+        except RuleError as error:
+            reader.errors.append(error)
+    loading = _Loading(reader.definitions, catalog)
+    rules = loading.rules()
+    errors = _distinct([*reader.errors, *loading.errors])[:MAX_ERRORS]
+    return RuleSet(
+        rules=[] if errors else rules,
+        errors=errors,
+        warnings=_distinct([*reader.warnings, *loading.warnings]),
+        lints=[] if errors else lint.lints(reader.definitions, rules),
+        definitions=reader.definitions,
+        files=tuple(names),
+    )
+
+
+def _text(name: str, content: str | bytes) -> str:
+    if isinstance(content, str):
+        return content.removeprefix("\ufeff")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        shown = Source(name, content.decode("utf-8", errors="replace"))
+        at = len(content[: error.start].decode("utf-8", errors="replace"))
+        raise RuleError("LOAD_ERR_FILE_READ", "the file is not UTF-8", Span(shown, at, at + 1)) from None
+
+
+def _distinct(found: list[Told]) -> list[Told]:
+    """Each thing once: an error in a macro is met in every rule that uses it."""
+    seen: dict[tuple[str, str, int, str], Told] = {}
+    for one in found:
+        position = one.position
+        seen.setdefault((one.code, position.name, position.offset, one.message), one)
+    return list(seen.values())
+
+
+class _Loading:
+    """Compiles the rules of one set of definitions."""
+
+    def __init__(self, definitions: Definitions, catalog: Mapping[str, Catalog]) -> None:
+        self.definitions = definitions
+        self.catalog = catalog
+        self.errors: list[RuleError] = []
+        self.warnings: list[RuleWarning] = []
+        self._resolver = Resolver(definitions)
+        self._checkers: dict[str, Checker] = {}
+
+    def rules(self) -> list[Rule]:
+        """Every rule that is for a source we know, disabled ones too, in order of definition."""
+        found = []
+        for definition in sorted(self.definitions.rules.values(), key=lambda one: one.order):
+            try:
+                rule = self._rule(definition)
+            except RuleError as error:
+                self._failed(definition, [error])
+                continue
+            if rule is not None:
+                found.append(rule)
+        for macro in sorted(self.definitions.macros.values(), key=lambda one: one.order):
+            self._resolver.macro(macro)
+        self.errors += self._resolver.errors
+        self.warnings += warn.unused(self.definitions)
+        return found
+
+    def _rule(self, definition: RuleDef) -> Rule | None:
+        parsed = parse_source(definition.condition)
+        for one in definition.exceptions:
+            self._check_exception(definition, one)
+        whole = exceptions.excepted(parsed, definition.exceptions)
+        condition = self._resolver.condition(definition.condition, whole)
+        if definition.unknown_source or condition is None:
+            return None
+        catalog = self.catalog[definition.source]
+        checker = self._checkers.setdefault(definition.source, Checker(catalog))
+        checker.errors.clear()
+        checked = checker.condition(condition)
+        errors = list(checker.errors)
+        types = evttypes.EVERY
+        try:
+            types = evttypes.inferred(condition) if catalog.type_field else types
+            output = compile_output(warn.without_container_info(definition.output), catalog)
+        except RuleError as error:
+            errors.append(error)
+        if errors or checked is None:
+            self._failed(definition, errors)
+            return None
+        self.warnings += warn.about_rule(definition, condition, checked, output, types, catalog)
+        return Rule(definition, catalog, condition, checked, output, types.known)
+
+    def _check_exception(self, definition: RuleDef, exception: ExceptionDef) -> None:
+        catalog = self.catalog.get(definition.source)
+        if catalog is None:
+            return
+        for name in exception.fields:
+            wrong = RuleError("LOAD_ERR_VALIDATE", f"'{name.value}' is not a supported filter field", name.span)
+            try:
+                found = parse_source(Source(name.span.source.name, f"{name.value} exists"))
+            except RuleError:
+                raise wrong from None
+            checker = Checker(catalog)
+            if not isinstance(found, ast.Exists) or checker.condition(found) is None:
+                wrong.hint = checker.errors[0].hint if checker.errors else ""
+                raise wrong
+
+    def _failed(self, definition: RuleDef, errors: list[RuleError]) -> None:
+        place = definition.place
+        told = [self._placed(definition, place, error) for error in errors]
+        skipped = [error for error in told if any(part in error.message for part in UNKNOWN_FILTER)]
+        if definition.skip_if_unknown_filter and skipped and len(skipped) == len(told):
+            self.warnings += [
+                RuleWarning("LOAD_UNKNOWN_FILTER", error.message, error.span, hint=error.hint, places=error.places)
+                for error in told
+            ]
+        else:
+            self.errors += told
+
+    def _placed(self, definition: RuleDef, rule: Place, error: RuleError) -> RuleError:
+        file = definition.span.source
+        content = Place("rules content", "", Span(file, 0, 1))
+        steps = [content, rule]
+        if error.code == "LOAD_ERR_COMPILE_CONDITION":
+            source = definition.condition
+            short = source.text if len(source.text) <= 20 else f"{source.text[:17]}..."
+            steps.append(Place("rule condition", "", Span(source, 0, len(source.text))))
+            steps.append(Place("condition expression", short, error.span))
+        elif error.code == "LOAD_ERR_COMPILE_OUTPUT":
+            steps.append(Place("rule output", "", Span(definition.output, 0, len(definition.output.text))))
+            steps.append(Place("rule output expression", "", error.span))
+        return error.within(*steps)

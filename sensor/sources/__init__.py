@@ -1,0 +1,1 @@
+"""Where events come from: pure decoders, and recordings."""

@@ -1,0 +1,168 @@
+"""Recorded events: one JSON object per line, as docs/events.md describes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sensor.event import Event, Fd, Process
+from sensor.fields.coerce import coerced
+from sensor.fields.syscall import SYSCALL
+
+MAX_LINE = 4 << 20
+"""Bytes of one event."""
+
+_PROCESS = {
+    bound: field.via[1]
+    for bound, field in SYSCALL.fields.items()
+    if field.via is not None and field.via[0] == "proc"
+} | {
+    "proc.pid.ts": "start_time",
+    "proc.start_ticks": "start_ticks",
+    "thread.tid": "tid",
+    "thread.cgroups": "cgroups",
+    "proc.exe_ino": "exe_ino",
+    "proc.exe_ino.ctime": "exe_ino_ctime",
+    "proc.exe_ino.mtime": "exe_ino_mtime",
+}  # fmt: skip
+_FD = {
+    name: field.via[1] for name, field in SYSCALL.fields.items() if field.via is not None and field.via[0] == "fd"
+} | {
+    "fd.cip": "cip",
+    "fd.cport": "cport",
+    "fd.sip": "sip",
+    "fd.sport": "sport",
+    "fd.l4proto": "l4proto",
+}  # fmt: skip
+_EVENT = frozenset({"evt.type", "evt.time", "evt.source", "evt.num", "evt.cpu", "evt.rawres"})
+_LISTS = {"args": "proc.args", "env": "proc.env"}
+_PROCESS_KEYS = frozenset(Process.__dataclass_fields__) - {"parent", "session_leader"}
+
+
+class BadRecording(ValueError):
+    """A line that is no event; the text names the file and the line."""
+
+
+def events(path: Path | str) -> Iterator[Event]:
+    """The events of a recording, in its order; raises OSError, or BadRecording at the first bad line."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                event = read(line)
+            except ValueError as error:
+                raise BadRecording(f"{path}:{number}: {error}") from None
+            event.num = event.num or number
+            yield event
+
+
+def read(line: bytes | str) -> Event:
+    """One event; raises ValueError with what is wrong."""
+    if len(line) > MAX_LINE:
+        raise ValueError(f"the line is longer than {MAX_LINE} bytes")
+    found = orjson.loads(line)
+    if not isinstance(found, dict):
+        raise ValueError("an event is a JSON object")
+    return event_of(found)
+
+
+def event_of(recorded: dict[str, Any]) -> Event:
+    """The event of one JSON object."""
+    kind, when = recorded.get("evt.type", ""), recorded.get("evt.time")
+    if not isinstance(kind, str) or not isinstance(when, int) or isinstance(when, bool):
+        raise ValueError("an event needs evt.type, a text, and evt.time, nanoseconds since the epoch")
+    source = recorded.get("evt.source", "syscall")
+    if not isinstance(source, str) or (not kind and source == "syscall"):
+        raise ValueError("evt.source is not a text" if not isinstance(source, str) else "evt.type is empty")
+    event = Event(type=kind, time=when, source=source, payload=recorded.get("payload"))
+    event.num = _number(recorded, "evt.num") or 0
+    event.cpu = _number(recorded, "evt.cpu")
+    event.res = _number(recorded, "evt.rawres")
+    event.args = _args(recorded)
+    event.proc = _process(recorded)
+    event.fd = _descriptor(recorded)
+    event.given = _given(recorded)
+    return event
+
+
+def _number(recorded: dict[str, Any], key: str) -> int | None:
+    value = recorded.get(key)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise ValueError(f"{key} is not a whole number")
+    return value
+
+
+def _args(recorded: dict[str, Any]) -> dict[str, Any]:
+    args = recorded.get("args", {})
+    if not isinstance(args, dict):
+        raise ValueError("args is not an object")
+    return dict(args)
+
+
+def _process(recorded: dict[str, Any]) -> Process | None:
+    found = {attribute: recorded[key] for key, attribute in _PROCESS.items() if recorded.get(key) is not None}
+    for attribute, key in _LISTS.items():
+        value = recorded.get(key)
+        if isinstance(value, list):
+            found[attribute] = [str(one) for one in value]
+        elif isinstance(value, str):
+            found[attribute] = value.split()
+    if not found:
+        return None
+    found.setdefault("pid", 0)
+    process = Process(**found)
+    process.parent = _ancestors(recorded.get("ancestors"))
+    leader = recorded.get("session_leader")
+    process.session_leader = _one_process(leader) if isinstance(leader, dict) else None
+    return process
+
+
+def _ancestors(chain: Any) -> Process | None:
+    """The parent, its parent, …: objects with the keys of a process, nearest first."""
+    if chain is None:
+        return None
+    if not isinstance(chain, list) or len(chain) > 100:
+        raise ValueError("ancestors is not a list of at most 100 processes")
+    found: Process | None = None
+    for one in reversed(chain):
+        process = _one_process(one)
+        process.parent = found
+        found = process
+    return found
+
+
+def _one_process(one: Any) -> Process:
+    if not isinstance(one, dict):
+        raise ValueError("a process is an object")
+    unknown = one.keys() - _PROCESS_KEYS
+    if unknown:
+        raise ValueError(f"a process has no '{min(unknown)}'")
+    return Process(**{"pid": 0, **one})
+
+
+def _descriptor(recorded: dict[str, Any]) -> Fd | None:
+    found = {attribute: recorded[key] for key, attribute in _FD.items() if recorded.get(key) is not None}
+    return Fd(**found) if found else None
+
+
+def _given(recorded: dict[str, Any]) -> dict[str, Any] | None:
+    """Fields that no attribute of an event holds: recorded values, which win over what would be computed."""
+    taken = _PROCESS.keys() | _FD.keys() | _EVENT | set(_LISTS.values())
+    found = {}
+    for key, value in recorded.items():
+        if "." not in key or key in taken:
+            continue
+        try:
+            bound = SYSCALL.find(*_split(key))
+        except LookupError:
+            found[key] = value
+            continue
+        found[bound.label] = coerced(bound.field.type, value)
+    return found or None
+
+
+def _split(key: str) -> tuple[str, str | None]:
+    name, bracket, argument = key.partition("[")
+    return (name, argument.removesuffix("]")) if bracket else (name, None)
