@@ -9,6 +9,7 @@ followed, proxies and netrc of the environment are not read, answers are cut, an
 
 import ipaddress
 import json
+import logging
 import socket
 import threading
 import time
@@ -26,6 +27,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+
+# Its debug lines hold paths, and paths hold secrets.
+logging.getLogger("urllib3").setLevel(logging.INFO)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0

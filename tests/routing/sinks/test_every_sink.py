@@ -1,0 +1,200 @@
+"""What every kind of sink promises, found by scan: a new file in routing/sinks is tested by being there."""
+
+import dataclasses
+import json
+import logging
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from routing import outbound, sinks
+from routing.forms import form_for
+from routing.kinds import is_secret
+from routing.sinks.base import Sender, Verdict
+from routing.sinks.http import HttpSender
+from tests.routing.sinks import samples
+
+KINDS = sorted(sinks.kinds())
+OVER_HTTP = [kind for kind in KINDS if issubclass(sinks.kinds()[kind], HttpSender)]
+DOCS = Path(__file__).parents[3] / "docs" / "sinks.md"
+EVERYTHING = re.compile(".*")
+
+
+def sender(kind: str, server: str) -> Sender:
+    return sinks.sender_for(kind, samples.options(kind, server))
+
+
+@pytest.fixture
+def address(httpserver: HTTPServer) -> str:
+    return httpserver.url_for("").rstrip("/")
+
+
+def answer(httpserver: HTTPServer, status: int, **headers: str) -> None:
+    httpserver.expect_request(EVERYTHING).respond_with_data("", status, headers=headers)
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (200, Verdict.SENT),
+        (202, Verdict.SENT),
+        (204, Verdict.SENT),
+        (301, Verdict.FAILED),
+        (307, Verdict.FAILED),
+        (400, Verdict.FAILED),
+        (401, Verdict.CREDENTIALS),
+        (403, Verdict.CREDENTIALS),
+        (404, Verdict.GONE),
+        (408, Verdict.RETRY),
+        (410, Verdict.GONE),
+        (413, Verdict.FAILED),
+        (422, Verdict.FAILED),
+        (425, Verdict.RETRY),
+        (429, Verdict.RETRY),
+        (500, Verdict.RETRY),
+        (502, Verdict.RETRY),
+        (503, Verdict.RETRY),
+        (504, Verdict.RETRY),
+    ],
+)
+def test_a_status_means_the_same_to_every_sink(
+    kind: str, status: int, verdict: Verdict, httpserver: HTTPServer, address: str
+) -> None:
+    answer(httpserver, status, Location="/elsewhere")
+    outcome = sender(kind, address).deliver(samples.message())
+    assert (outcome.verdict, outcome.status) == (verdict, status)
+    assert bool(outcome.error) == (verdict is not Verdict.SENT)
+    assert len(httpserver.log) == 1
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("-1", None), ("1e9", 86400.0)]
+)
+def test_retry_after_is_understood(
+    kind: str, header: str, seconds: float | None, httpserver: HTTPServer, address: str
+) -> None:
+    answer(httpserver, 429, **({"Retry-After": header} if header else {}))
+    assert sender(kind, address).deliver(samples.message()).retry_after == seconds
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A receiver that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+def test_a_receiver_that_does_not_answer_is_tried_again(
+    kind: str, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "READ_SECONDS", 0.1)
+    outcome = sender(kind, silent).deliver(samples.message())
+    assert (outcome.verdict, outcome.arrived) == (Verdict.RETRY, True)
+    assert "did not answer in time" in outcome.error
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+def test_a_connection_that_breaks_is_tried_again(kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def break_one() -> None:
+            connection, _ = server.accept()
+            connection.recv(1)
+            # Closed with bytes unread: the peer gets a reset.
+            connection.close()
+
+        thread = threading.Thread(target=break_one)
+        thread.start()
+        outcome = sender(kind, f"http://127.0.0.1:{server.getsockname()[1]}").deliver(samples.message())
+        thread.join()
+    assert (outcome.verdict, outcome.arrived) == (Verdict.RETRY, True)
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+def test_a_receiver_that_is_down_is_tried_again_and_got_nothing(kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    outcome = sender(kind, f"http://127.0.0.1:{port}").deliver(samples.message())
+    assert (outcome.verdict, outcome.arrived) == (Verdict.RETRY, False)
+    assert "refuses connections" in outcome.error
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+@pytest.mark.parametrize("status", [200, 400, 404, 500])
+def test_no_secret_shows_even_where_the_receiver_echoes_it(
+    kind: str, status: int, httpserver: HTTPServer, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def echo(request: Request) -> Response:
+        return Response(f"{request.url} {request.headers} {request.get_data(as_text=True)}", status)
+
+    httpserver.expect_request(EVERYTHING).respond_with_handler(echo)
+    tried = sender(kind, address)
+    with caplog.at_level(logging.DEBUG):
+        outcome = tried.deliver(samples.message())
+    # The receiver in the test logs its requests; that is not ours to mask.
+    logged = [record.getMessage() for record in caplog.records if record.name != "werkzeug"]
+    shown = "\n".join([outcome.error, outcome.request, outcome.response, repr(outcome), repr(tried.config), *logged])
+    values = [getattr(tried.config, field.name) for field in dataclasses.fields(tried.config) if is_secret(field)]
+    assert any(values)
+    for value in filter(None, values):
+        for part in {str(value), *re.split(r"[/\s]+", str(value).removeprefix(address))}:
+            if len(part) > 12:  # Shorter ones are words: Authorization, hooks.
+                assert part not in shown or part == "Authorization:"
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+def test_a_message_beyond_every_limit_is_cut_and_sent(kind: str, httpserver: HTTPServer, address: str) -> None:
+    answer(httpserver, 200)
+    assert sender(kind, address).deliver(samples.enormous()).verdict is Verdict.SENT
+    body = httpserver.log[0][0].get_data()
+    json.loads(body)
+    assert len(body) <= 512_000
+
+
+def told(kind: str, event: str) -> bool:
+    found = sinks.kinds()[kind]
+    return {"resolved": found.sends_resolved, "acknowledged": found.sends_acknowledged}.get(event, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"), [(kind, event) for kind in OVER_HTTP for event in samples.EVENTS if told(kind, event)]
+)
+def test_the_payload_is_the_one_in_the_fixture(kind: str, event: str, httpserver: HTTPServer, address: str) -> None:
+    answer(httpserver, 200)
+    sender(kind, address).deliver(samples.message(event))
+    golden = samples.FIXTURES / kind / f"{event}.json"
+    assert httpserver.log[0][0].get_json() == json.loads(golden.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_options_go_through_the_form_and_come_back(kind: str) -> None:
+    options = samples.options(kind, "https://receiver.example")
+    found = sinks.kinds()[kind]
+    form = form_for(found.Config)({f"option-{name}": value for name, value in options.items()})
+    assert form.is_valid(), form.errors
+    stored = {**form.plain(), **form.secret({})}
+    again, given = found(stored).config, found(options).config
+    for field in dataclasses.fields(given):
+        if field.name in options:
+            assert getattr(again, field.name) == getattr(given, field.name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_kind_is_documented(kind: str) -> None:
+    assert f"\n## {sinks.kinds()[kind].label}\n" in DOCS.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_option_says_what_it_is_for(kind: str) -> None:
+    for field in dataclasses.fields(sinks.kinds()[kind].Config):
+        assert field.metadata["help"]
+        assert field.metadata["label"]
