@@ -9,6 +9,7 @@ import smtplib
 import socket
 import ssl
 from dataclasses import dataclass
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -79,7 +80,7 @@ class Email(Sender):
     def send(self, message: Message) -> Outcome:
         try:
             mail = self.mail(message)
-        except (ValueError, IndexError) as error:
+        except ValueError as error:
             return Outcome(Verdict.FAILED, f"An address of this sink cannot be used: {error}")
         shown = f"From: {mail['From']}\nTo: {mail['To']}\nSubject: {mail['Subject']}"
         posted = False
@@ -167,8 +168,11 @@ class Email(Sender):
 
 
 def _address(text: str) -> Address:
-    """`name@domain` as an address; raises ValueError or IndexError for anything else."""
-    address = Address(addr_spec=text.strip())
+    """`name@domain` as an address; raises ValueError for anything else."""
+    try:
+        address = Address(addr_spec=text.strip())
+    except (ValueError, IndexError, HeaderParseError):
+        raise ValueError(f"{text.strip()!r} is not an address") from None
     if not address.domain:
         raise ValueError(f"{text.strip()!r} has no domain")
     return address

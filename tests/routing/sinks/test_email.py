@@ -1,0 +1,198 @@
+"""E-mail against a real SMTP server."""
+
+import email
+import email.policy
+import socket
+import threading
+from collections.abc import Iterator
+from email.message import EmailMessage
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+from routing.sinks import email as email_sink
+from routing.sinks.base import Verdict
+from routing.sinks.email import Email
+from tests.routing.sinks import samples
+
+
+class Mailbox:
+    """Keeps what arrives; answers what a test says."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.envelopes: list[Envelope] = []
+        self.answer = "250 kept"
+        self.refused: dict[str, str] = {}
+
+    async def handle_RCPT(  # aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 yes"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.answer.startswith("250"):
+            self.envelopes.append(envelope)
+            mail = email.message_from_bytes(envelope.content or b"", policy=email.policy.default)
+            assert isinstance(mail, EmailMessage)
+            self.mails.append(mail)
+        return self.answer
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
+    right = getattr(data, "password", b"") == b"right"
+    return AuthResult(success=right, handled=False)
+
+
+@pytest.fixture
+def port(mailbox: Mailbox) -> Iterator[int]:
+    controller = Controller(
+        mailbox, hostname="127.0.0.1", port=0, auth_require_tls=False, authenticator=authenticate, ready_timeout=10
+    )
+    # aiosmtpd asks for its own port to see whether it is up, which it cannot while the port is 0.
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        controller.port = probe.getsockname()[1]
+    controller.start()
+    yield controller.port
+    controller.stop()
+
+
+def sender(port: int, **options: object) -> Email:
+    return Email({**samples.options("email", ""), "host": "127.0.0.1", "port": port, "username": "", **options})
+
+
+def test_a_mail_arrives_as_text_and_html_with_its_links(port: int, mailbox: Mailbox) -> None:
+    outcome = sender(port).deliver(samples.message())
+    assert (outcome.verdict, outcome.error) == (Verdict.SENT, "")
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == "Warning: Read sensitive file on node-7 (and 1 more)"
+    assert mailbox.envelopes[0].rcpt_tos == ["security@sensor.example", "night@sensor.example"]
+    text = mail.get_body(("plain",))
+    html = mail.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    for part in (text.get_content(), html.get_content()):
+        assert "https://sensor.example/groups/9/#acknowledge" in part
+        assert "cat /etc/shadow" in part
+        assert "sshd → bash → cat (4242)" in part
+
+
+def test_the_text_is_the_one_in_the_fixture(port: int, mailbox: Mailbox) -> None:
+    sender(port).deliver(samples.message())
+    text = mailbox.mails[0].get_body(("plain",))
+    assert text is not None
+    assert text.get_content().replace("\r\n", "\n") == (samples.FIXTURES / "email" / "firing.txt").read_text("utf-8")
+
+
+def test_a_repeat_has_the_same_id_and_a_group_is_one_thread(port: int, mailbox: Mailbox) -> None:
+    for event in ("firing", "firing", "resolved"):
+        sender(port).deliver(samples.message(event))
+    assert {mail["Message-ID"] for mail in mailbox.mails} == {f"<{samples.DELIVERY}@sensor.example>"}
+    assert len({mail["References"] for mail in mailbox.mails}) == 1
+    assert {mail["Auto-Submitted"] for mail in mailbox.mails} == {"auto-generated"}
+
+
+def test_markup_and_line_breaks_in_an_alert_stay_text(port: int, mailbox: Mailbox) -> None:
+    assert sender(port).deliver(samples.enormous()).verdict is Verdict.SENT
+    (mail,) = mailbox.mails
+    assert mail["Bcc"] is None
+    assert len(mail["Subject"]) <= 200
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert "<!everyone>" not in html.get_content()
+    assert "And 3980 more" in html.get_content()
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"), [("451 later", Verdict.RETRY), ("554 spam", Verdict.FAILED), ("552 too big", Verdict.FAILED)]
+)
+def test_an_answer_of_the_server_is_judged(port: int, mailbox: Mailbox, answer: str, verdict: Verdict) -> None:
+    mailbox.answer = answer
+    outcome = sender(port).deliver(samples.message())
+    assert (outcome.verdict, outcome.status) == (verdict, int(answer[:3]))
+
+
+def test_one_refused_address_is_named_and_the_others_get_it(port: int, mailbox: Mailbox) -> None:
+    mailbox.refused = {"night@sensor.example": "550 unknown"}
+    outcome = sender(port).deliver(samples.message())
+    assert outcome.verdict is Verdict.SENT
+    assert "night@sensor.example" in outcome.error
+    assert len(mailbox.mails) == 1
+
+
+@pytest.mark.parametrize(("code", "verdict"), [("450", Verdict.RETRY), ("550", Verdict.FAILED)])
+def test_all_addresses_refused_is_a_failure(port: int, mailbox: Mailbox, code: str, verdict: Verdict) -> None:
+    mailbox.refused = dict.fromkeys(("security@sensor.example", "night@sensor.example"), f"{code} no")
+    outcome = sender(port).deliver(samples.message())
+    assert (outcome.verdict, outcome.status) == (verdict, int(code))
+
+
+def test_a_wrong_password_is_a_matter_of_credentials(port: int) -> None:
+    outcome = sender(port, username="alerts", password="wrong-password").deliver(samples.message())
+    assert outcome.verdict is Verdict.CREDENTIALS
+    assert "wrong-password" not in repr(outcome) + outcome.request + outcome.response
+
+
+def test_the_right_password_lets_it_in(port: int, mailbox: Mailbox) -> None:
+    assert sender(port, username="alerts", password="right").deliver(samples.message()).verdict is Verdict.SENT
+
+
+def test_a_mail_is_never_sent_in_the_open_where_starttls_is_asked_for(port: int, mailbox: Mailbox) -> None:
+    outcome = sender(port, security="starttls").deliver(samples.message())
+    assert outcome.verdict is Verdict.FAILED
+    assert "STARTTLS" in outcome.error
+    assert not mailbox.mails
+
+
+def test_a_server_that_is_down_is_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    outcome = sender(port).deliver(samples.message())
+    assert (outcome.verdict, outcome.arrived) == (Verdict.RETRY, False)
+
+
+def test_a_server_that_goes_away_in_the_middle_may_have_got_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet_and_go() -> None:
+            connection, _ = server.accept()
+            connection.sendall(b"220 hello\r\n")
+            connection.recv(100)
+            connection.sendall(b"250 yes\r\n")
+            connection.recv(100)
+            connection.close()
+
+        thread = threading.Thread(target=greet_and_go)
+        thread.start()
+        outcome = sender(server.getsockname()[1]).deliver(samples.message())
+        thread.join()
+    assert (outcome.verdict, outcome.arrived) == (Verdict.RETRY, True)
+
+
+def test_a_server_that_says_nothing_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(email_sink, "TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert sender(server.getsockname()[1]).deliver(samples.message()).verdict is Verdict.RETRY
+
+
+def test_a_private_address_is_refused(settings: object) -> None:
+    settings.OUTBOUND_ALLOW = []  # type: ignore[attr-defined]
+    outcome = sender(25).deliver(samples.message())
+    assert outcome.verdict is Verdict.FAILED
+    assert "OUTBOUND_ALLOW" in outcome.error
+
+
+@pytest.mark.parametrize("address", ["nobody", "a@b@c", "a\r\nBcc: x@y.z", "@example.com"])
+def test_an_address_that_is_none_is_said_to_be(address: str) -> None:
+    outcome = sender(25, recipients=address).deliver(samples.message())
+    assert outcome.verdict is Verdict.FAILED
+    assert "address" in outcome.error

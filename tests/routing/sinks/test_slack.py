@@ -1,0 +1,122 @@
+import json
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from routing.sinks.base import Verdict
+from routing.sinks.slack import Slack, escape, fitted
+from tests.routing.sinks import samples
+
+WEBHOOK = {"webhook_url": "https://hooks.slack.com/services/T/B/x"}
+
+
+def texts(node: Any) -> list[tuple[str, str]]:
+    """Every text object of a payload, with its type."""
+    if isinstance(node, dict):
+        own = [(node["type"], node["text"])] if isinstance(node.get("text"), str) and "type" in node else []
+        return own + [found for value in node.values() for found in texts(value)]
+    return [found for item in node for found in texts(item)] if isinstance(node, list) else []
+
+
+def test_a_message_beyond_every_limit_stays_within_slacks() -> None:
+    payload = Slack(WEBHOOK).payload(samples.enormous())
+    assert len(payload["text"]) <= 4000
+    (attachment,) = payload["attachments"]
+    assert len(attachment["blocks"]) <= 50
+    for block in attachment["blocks"]:
+        if "fields" in block:
+            assert 1 <= len(block["fields"]) <= 10
+            assert all(len(field["text"]) <= 2000 for field in block["fields"])
+        else:
+            assert all(1 <= len(text) <= 3000 for _, text in texts(block))
+
+
+def test_no_alert_can_mention_a_channel_or_make_a_link() -> None:
+    sent = json.dumps(Slack(WEBHOOK).payload(samples.enormous()))
+    assert "<!channel>" not in sent
+    assert "<!everyone>" not in sent
+    assert "&lt;!everyone&gt;" in sent
+
+
+def test_a_command_line_cannot_end_its_code_block() -> None:
+    alert = samples.alert(output_fields={"proc.cmdline": "echo ```*bold*```"})
+    blocks = Slack(WEBHOOK).payload(samples.message("firing", alert))["attachments"][0]["blocks"]
+    (command,) = [block["text"]["text"] for block in blocks if "Command line" in json.dumps(block)]
+    assert command.count("```") == 2
+
+
+def test_an_alert_without_any_field_is_told() -> None:
+    alert = samples.alert(output_fields={}, output="", hostname="", tags=())
+    payload = Slack(WEBHOOK).payload(samples.message("firing", alert))
+    assert all(text for _, text in texts(payload))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 9, 100])
+def test_cutting_never_cuts_an_entity(limit: int) -> None:
+    cut = fitted("a<&>b" * 50, limit)
+    assert len(cut) <= limit
+    rest = cut.removesuffix("…")
+    assert escape(rest.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")) == rest
+
+
+def bot(httpserver: HTTPServer) -> Slack:
+    return Slack({"bot_token": "xoxb-not-a-token", "channel": "#security", "api_url": httpserver.url_for("/api")})
+
+
+def test_a_bot_posts_to_its_channel_with_its_token(httpserver: HTTPServer) -> None:
+    httpserver.expect_oneshot_request("/api/chat.postMessage").respond_with_json({"ok": True, "ts": "1.2"})
+    assert bot(httpserver).deliver(samples.message()).verdict is Verdict.SENT
+    request = httpserver.log[0][0]
+    assert request.headers["Authorization"] == "Bearer xoxb-not-a-token"
+    assert request.get_json()["channel"] == "#security"
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        ("ratelimited", Verdict.RETRY),
+        ("internal_error", Verdict.RETRY),
+        ("invalid_auth", Verdict.CREDENTIALS),
+        ("token_revoked", Verdict.CREDENTIALS),
+        ("channel_not_found", Verdict.GONE),
+        ("is_archived", Verdict.GONE),
+        ("invalid_blocks", Verdict.FAILED),
+    ],
+)
+def test_an_error_in_a_200_is_an_error(httpserver: HTTPServer, error: str, verdict: Verdict) -> None:
+    httpserver.expect_request("/api/chat.postMessage").respond_with_json({"ok": False, "error": error})
+    outcome = bot(httpserver).deliver(samples.message())
+    assert outcome.verdict is verdict
+    assert error in outcome.error
+
+
+def test_a_200_that_is_no_answer_of_slacks_is_tried_again(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/api/chat.postMessage").respond_with_data("<html>Sign in to the hotel's network</html>")
+    assert bot(httpserver).deliver(samples.message()).verdict is Verdict.RETRY
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "verdict"),
+    [
+        (400, "invalid_token", Verdict.CREDENTIALS),
+        (404, "no_service", Verdict.GONE),
+        (410, "channel_is_archived", Verdict.GONE),
+        (400, "invalid_payload", Verdict.FAILED),
+        (500, "rollup_error", Verdict.RETRY),
+    ],
+)
+def test_a_webhooks_error_is_in_its_text(httpserver: HTTPServer, status: int, text: str, verdict: Verdict) -> None:
+    httpserver.expect_request("/hook").respond_with_data(text, status)
+    assert Slack({"webhook_url": httpserver.url_for("/hook")}).deliver(samples.message()).verdict is verdict
+
+
+def test_neither_webhook_nor_bot_is_said_plainly() -> None:
+    outcome = Slack({"bot_token": "xoxb-alone"}).deliver(samples.message())
+    assert outcome.verdict is Verdict.FAILED
+    assert "a bot token and a channel" in outcome.error
+
+
+def test_whether_a_repeat_is_risked_is_an_option() -> None:
+    assert Slack(WEBHOOK).may_repeat()
+    assert not Slack({**WEBHOOK, "repeat_unknown": False}).may_repeat()
