@@ -75,10 +75,11 @@ def check_outbound(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 @register()
 def check_data_dir(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """routing.E005: nowhere to keep keys, the embedded database and the broker's file."""
-    if settings.DATA_DIR.is_dir() and os.access(settings.DATA_DIR, os.W_OK):
+    nearest = next(path for path in (settings.DATA_DIR, *settings.DATA_DIR.parents) if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
         return []
-    hint = "Create the directory, let this user write there, or name another with DATA_DIR."
-    return [Error(f"{settings.DATA_DIR} is not a directory this user can write to", hint=hint, id="routing.E005")]
+    hint = "Create it, let this user write there, or name another with DATA_DIR."
+    return [Error(f"{settings.DATA_DIR} cannot be made or written to", hint=hint, id="routing.E005")]
 
 
 @register()

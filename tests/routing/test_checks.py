@@ -41,8 +41,10 @@ def test_plain_http_on_this_machine_is_no_mistake(settings, url):
     assert ids() == []
 
 
-def test_a_data_directory_that_is_not_there_is_named(settings, tmp_path):
-    settings.DATA_DIR = tmp_path / "gone"
+def test_a_data_directory_that_cannot_be_is_named(settings, tmp_path):
+    settings.DATA_DIR = tmp_path / "made" / "later"
+    assert ids() == []
+    (tmp_path / "made").write_text("a file in the way")
     assert ids() == ["routing.E005"]
 
 
