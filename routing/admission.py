@@ -34,7 +34,7 @@ LAST_YEAR = 2261
 """The last whole year whose nanoseconds fit a signed 64-bit number."""
 _END_OF_TIME = int((datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) - UNIX_EPOCH).total_seconds())
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.IGNORECASE | re.ASCII)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _AT = re.compile(r"^(.*?) - at `\$\.?(.*?)`$")
 

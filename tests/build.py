@@ -86,3 +86,18 @@ def action(**fields: Any) -> ResponseAction:
     return ResponseAction.objects.create(
         **{"name": "Kill the process", "kind": "kill_process", "mode": ResponseAction.Mode.APPROVE, **fields}
     )
+
+
+def posted(**fields: Any) -> dict[str, Any]:
+    """An alert as Falco and our sensors write it, before it is JSON."""
+    return {
+        "time": "2026-11-23T12:00:00.000000000Z",
+        "rule": "Read sensitive file",
+        "priority": "Warning",
+        "source": "syscall",
+        "hostname": "node-1",
+        "output": "Sensitive file read (file=/etc/shadow)",
+        "output_fields": {"proc.name": "cat", "proc.pid": 4242, "fd.name": "/etc/shadow", "user.name": "root"},
+        "tags": ["T1003"],
+        **fields,
+    }
