@@ -32,6 +32,8 @@ class Token:
     read: Callable[[Any], Any]
     width: int
     is_field: bool
+    inner: "tuple[Token, ...]" = ()
+    """What is inside a transformer; its fields are in `output_fields` too."""
 
 
 class Output:
@@ -65,16 +67,19 @@ class Output:
             words.append(word.ljust(part.width)[: part.width] if part.width else word)
             if part.is_field:
                 values[part.label] = json_value(part, found, event)
+            for inner in part.inner:
+                if inner.is_field:
+                    values[inner.label] = json_value(inner, inner.read(event), event)
         return clean("".join(words)), values
 
     def resolved(self, event: Any) -> dict[str, str]:
         """Every field and transformer, and the fields inside transformers, as text; missing ones left out."""
         found: dict[str, str] = {}
         for token in self.tokens:
-            for operand, label in _with_inner(token):
-                value = reader_of(operand)(event)
+            for one in (token, *token.inner):
+                value = one.read(event)
                 if value is not None or self.lenient:
-                    found[label] = printed(operand, value)
+                    found[one.label] = printed(one.operand, value)
         return found
 
     def complete(self, event: Any) -> bool:
@@ -82,17 +87,14 @@ class Output:
         return all(token.read(event) is not None for token in self.tokens)
 
 
-def _with_inner(token: Token) -> list[tuple[typed.Operand, str]]:
-    found = [(token.operand, token.label)]
-    pending = [token.operand]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, typed.Apply):
-            pending.extend(one.operands)
-        elif isinstance(one, typed.Const) and one.is_list:
-            pending.extend(one.value)
-        elif isinstance(one, typed.Read):
-            found.append((one, one.bound.label))
+def _inner(node: ast.Operand, checker: Checker) -> list[Token]:
+    """The fields and transformers inside a transformer."""
+    found: list[Token] = []
+    for one in node.operands if isinstance(node, ast.Transform) else node.items if isinstance(node, ast.Items) else ():
+        if isinstance(one, ast.Field | ast.Transform):
+            operand = checker.operand(one)
+            found.append(Token(str(one), operand, reader_of(operand), 0, isinstance(one, ast.Field)))
+        found += _inner(one, checker)
     return found
 
 
@@ -180,7 +182,8 @@ def _token(source: Source, percent: int, checker: Checker) -> tuple[Token, int]:
     if isinstance(operand, typed.Read) and operand.bound.field.filter_only:
         raise _refused(source, percent, end, f"'{node}' can be used in conditions only")
     is_field = isinstance(node, ast.Field)
-    return Token(str(node), operand, reader_of(operand), int(number or 0), is_field), end
+    inner = tuple(_inner(node, checker))
+    return Token(str(node), operand, reader_of(operand), int(number or 0), is_field, inner), end
 
 
 def _longest(source: Source, begin: int) -> tuple[ast.Field | ast.Transform | None, int]:

@@ -40,7 +40,7 @@ def about_rule(
     rule: RuleDef, condition: ast.Expr, checked: typed.Condition, output: Output, types: Types, catalog: Catalog
 ) -> list[RuleWarning]:
     """Everything upstream warns of in one rule."""
-    found = [*_about_condition(condition, catalog), *_about_output(rule, output, catalog)]
+    found = [*about_condition(condition, catalog), *_about_output(rule, output, catalog)]
     if (
         catalog.type_field
         and rule.warn_evttypes
@@ -51,9 +51,9 @@ def about_rule(
     return [one.within(rule.place) for one in found]
 
 
-def _about_condition(expr: ast.Expr, catalog: Catalog) -> Iterator[RuleWarning]:
+def about_condition(expr: ast.Expr, catalog: Catalog) -> Iterator[RuleWarning]:
     for child in ast.children(expr):
-        yield from _about_condition(child, catalog)
+        yield from about_condition(child, catalog)
     if isinstance(expr, ast.Exists | ast.Compare):
         yield from _deprecated(expr.left, catalog, "condition")
     if isinstance(expr, ast.Compare):
