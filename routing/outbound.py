@@ -8,18 +8,17 @@ followed, proxies and netrc of the environment are not read, answers are cut, an
 """
 
 import ipaddress
-import json
 import logging
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
@@ -39,8 +38,9 @@ MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read; no receiver has more to say that matters."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# Azure's host agent answers on a public address (learn.microsoft.com, "What is IP address 168.63.129.16?").
-_METADATA = {ipaddress.ip_address("168.63.129.16")}
+# Public by their numbers: the host agent of Azure (learn.microsoft.com, "What is IP address 168.63.129.16?"), and the
+# protocol assignments of RFC 6890, where Oracle's cloud keeps its metadata and some versions of Python see no harm.
+_INSIDE = (ipaddress.ip_network("168.63.129.16/32"), ipaddress.ip_network("192.0.0.0/24"))
 # RFC 6052 and RFC 3056: the last 32 bits, or bits 16 to 48, are an IPv4 address that a gateway would reach for us.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
@@ -100,7 +100,9 @@ def may_connect(address: str) -> bool:
     ip = _unwrapped(address)
     if any(ip in block for block in _allowed(tuple(settings.OUTBOUND_ALLOW))):
         return True
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved and ip not in _METADATA
+    if any(ip in block for block in _INSIDE):
+        return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 def dial_check(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
@@ -143,29 +145,6 @@ def dial(host: str, port: int, timeout: float = CONNECT_SECONDS) -> socket.socke
             problem = f"cannot be reached ({error.strerror})"
         connection.close()
     raise OutboundError(f"{host} port {port} {problem}")
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret in it starred, also where a receiver echoes only a part of a secret URL."""
-    parts = {part for secret in secrets for part in _telling_parts(secret)}
-    for part in sorted(parts, key=len, reverse=True):
-        text = text.replace(part, "***")
-    return text
-
-
-def _telling_parts(secret: str) -> Iterator[str]:
-    """The forms in which a secret may come back; parts under six characters are words, not secrets."""
-    pieces = [secret, *secret.splitlines()]
-    if "://" in secret:
-        url = urlsplit(secret)
-        pieces += [url.path, f"{url.path}?{url.query}", url.query, url.password or ""]
-        pieces += [value for _, value in parse_qsl(url.query)]
-        pieces += [segment for segment in url.path.split("/") if len(segment) >= 16]
-    for piece in pieces:
-        if len(piece) >= 6:
-            yield piece
-            yield quote(piece, safe="")
-            yield json.dumps(piece)[1:-1]
 
 
 class _Deadline(threading.local):
@@ -252,9 +231,7 @@ def request(
 
     Raises OutboundError where no answer came; an answer of any status is an `Answer`.
     """
-    host = urlsplit(url).hostname or ""
-    if urlsplit(url).scheme not in ("http", "https") or not host:
-        raise AddressRefused("The address is not an http or https URL")
+    host = _host(url)
     started = time.monotonic()
     _deadline.at = started + total
     with _plain_errors(host):
@@ -269,8 +246,22 @@ def request(
             verify=ca or True,
         )
         with response:
+            if time.monotonic() >= _deadline.at:
+                # The connection was cut, and what had come of the headers looks like all of them.
+                raise OutboundError(f"{host} did not finish its answer in time", arrived=True)
             content = _read(response)
     return Answer(response.status_code, response.headers, content, time.monotonic() - started)
+
+
+def _host(url: str) -> str:
+    """The host of an http URL; raises AddressRefused for anything else."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise AddressRefused("The address is not a valid URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise AddressRefused("The address is not an http or https URL")
+    return parts.hostname
 
 
 def _read(response: requests.Response) -> bytes:

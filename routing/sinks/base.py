@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from routing.kinds import build, is_secret
-from routing.outbound import redact
+from routing.redaction import redact
 from sensor.alert import Priority
 
 EXCERPT = 4096

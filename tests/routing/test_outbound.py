@@ -1,0 +1,256 @@
+"""The way out: which addresses it takes, and what it makes of peers that misbehave."""
+
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from routing import outbound
+from routing.outbound import AddressRefused, OutboundError, dial, dial_check, may_connect, request
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",  # noqa: S104  # refused here, bound nowhere
+        "10.1.2.3",
+        "100.64.0.1",
+        "100.100.100.200",
+        "127.0.0.1",
+        "127.8.8.8",
+        "168.63.129.16",
+        "169.254.169.254",
+        "172.16.0.1",
+        "192.0.0.192",
+        "192.168.1.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "2002:a00:1::1",
+        "2001:0:1:1:1:1:f5ff:fffe",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "fe80::1%eth0",
+        "ff02::1",
+    ],
+)
+def test_an_address_inside_is_refused(address: str, settings: object) -> None:
+    settings.OUTBOUND_ALLOW = []  # type: ignore[attr-defined]
+    assert not may_connect(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"])
+def test_a_public_address_is_taken(address: str, settings: object) -> None:
+    settings.OUTBOUND_ALLOW = []  # type: ignore[attr-defined]
+    assert may_connect(address)
+
+
+def test_an_allowed_block_is_taken_however_its_address_is_written(settings: object) -> None:
+    settings.OUTBOUND_ALLOW = ["10.20.0.0/16"]  # type: ignore[attr-defined]
+    assert may_connect("10.20.0.9")
+    assert may_connect("::ffff:10.20.0.9")
+    assert not may_connect("10.21.0.9")
+
+
+def test_a_name_with_one_inner_address_is_refused(monkeypatch: pytest.MonkeyPatch, settings: object) -> None:
+    settings.OUTBOUND_ALLOW = []  # type: ignore[attr-defined]
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in ("1.1.1.1", "10.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(AddressRefused, match=r"10\.0\.0\.1"):
+        dial_check("two-faced.example", 443)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.1/", "http://2130706433/", "http://0x7f000001/", "http://[::ffff:7f00:1]/"]
+)
+def test_other_spellings_of_loopback_are_refused(url: str, settings: object) -> None:
+    settings.OUTBOUND_ALLOW = []  # type: ignore[attr-defined]
+    with pytest.raises(AddressRefused):
+        request("GET", url)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://example.com/", "https://", "nonsense", "http://[/"])
+def test_what_is_no_http_url_is_refused(url: str) -> None:
+    with pytest.raises(AddressRefused):
+        request("GET", url)
+
+
+def test_a_name_that_does_not_exist_is_said_to_be_unknown() -> None:
+    with pytest.raises(OutboundError, match="cannot be resolved"):
+        dial("no-such-host.invalid", 80)
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/from").respond_with_data("", 302, headers={"Location": httpserver.url_for("/to")})
+    httpserver.expect_request("/to").respond_with_data("should not be seen")
+    assert request("GET", httpserver.url_for("/from")).status == 302
+    assert len(httpserver.log) == 1
+
+
+def test_proxies_and_cookies_are_not_used(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    httpserver.expect_request("/").respond_with_data("", headers={"Set-Cookie": "who=you"})
+    for _ in range(2):
+        assert request("GET", httpserver.url_for("/")).status == 200
+    assert all("Cookie" not in seen.headers for seen, _ in httpserver.log)
+
+
+def test_the_name_stays_in_the_host_header(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/").respond_with_data("")
+    request("POST", f"http://localhost:{httpserver.port}/", body=b"x")
+    assert httpserver.log[0][0].headers["Host"] == f"localhost:{httpserver.port}"
+
+
+def test_a_long_answer_is_cut(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/").respond_with_data("x" * 1_000_000)
+    assert len(request("GET", httpserver.url_for("/")).body) == outbound.MAX_ANSWER
+
+
+def test_a_compressed_bomb_is_cut(httpserver: HTTPServer) -> None:
+    import gzip
+
+    bomb = gzip.compress(b"\0" * 50_000_000)
+
+    def handle(_: Request) -> Response:
+        return Response(bomb, headers={"Content-Encoding": "gzip"})
+
+    httpserver.expect_request("/").respond_with_handler(handle)
+    assert len(request("GET", httpserver.url_for("/")).body) <= outbound.MAX_ANSWER
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[[Callable[[socket.socket], None]], str]]:
+    """`peer(behave)`: the URL of a server that takes one connection and behaves."""
+    server = socket.create_server(("127.0.0.1", 0))
+    threads: list[threading.Thread] = []
+
+    def start(behave: Callable[[socket.socket], None]) -> str:
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                try:
+                    behave(connection)
+                except OSError:
+                    return  # The client hung up, which is what is tested.
+
+        threads.append(threading.Thread(target=serve))
+        threads[-1].start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}/secret-path"
+
+    yield start
+    for thread in threads:
+        thread.join()
+    server.close()
+
+
+Peer = Callable[[Callable[[socket.socket], None]], str]
+
+
+def drip(connection: socket.socket, text: bytes) -> None:
+    for byte in text:
+        connection.send(bytes([byte]))
+        time.sleep(0.02)
+
+
+def test_headers_that_drip_in_end_at_the_deadline(peer: Peer) -> None:
+    url = peer(lambda connection: drip(connection, b"HTTP/1.1 200 OK\r\nX: " + b"a" * 500))
+    began = time.monotonic()
+    with pytest.raises(OutboundError, match="did not finish its answer in time") as raised:
+        request("GET", url, total=0.3)
+    assert time.monotonic() - began < 2
+    assert raised.value.arrived
+
+
+def test_a_body_that_drips_in_is_cut_at_the_deadline(peer: Peer) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"
+
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(head)
+        drip(connection, b"a" * 500)
+
+    began = time.monotonic()
+    answer = request("GET", peer(behave), total=0.3)
+    assert time.monotonic() - began < 2
+    assert answer.status == 200
+    assert 0 < len(answer.body) < 500
+
+
+def test_nonsense_is_a_broken_connection(peer: Peer) -> None:
+    with pytest.raises(OutboundError, match="closed the connection") as raised:
+        request("GET", peer(lambda connection: connection.sendall(b"SSH-2.0-hello\r\n\r\n")))
+    assert "secret-path" not in str(raised.value)
+
+
+def certificate(directory: Path, name: str) -> tuple[Path, Path]:
+    """A self-signed certificate for a name, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    built = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    chain, secret = directory / "chain.pem", directory / "key.pem"
+    chain.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return chain, secret
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[HTTPServer, str]]:
+    """A server with a certificate for `localhost`, and the file that makes it trusted."""
+    chain, secret = certificate(tmp_path, "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, secret)
+    with HTTPServer(host="localhost", ssl_context=context) as server:
+        server.expect_request("/").respond_with_data("ok")
+        yield server, str(chain)
+
+
+def test_the_certificate_is_checked_for_the_name_and_not_for_the_address(secure: tuple[HTTPServer, str]) -> None:
+    server, chain = secure
+    assert request("GET", f"https://localhost:{server.port}/", ca=chain).body == b"ok"
+    with pytest.raises(OutboundError, match="not for this name"):
+        request("GET", f"https://127.0.0.1:{server.port}/", ca=chain)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(secure: tuple[HTTPServer, str]) -> None:
+    server, _ = secure
+    with pytest.raises(OutboundError, match="not trusted") as raised:
+        request("GET", f"https://localhost:{server.port}/")
+    assert not raised.value.arrived
+
+
+def test_an_allow_list_is_read_as_networks(settings: object) -> None:
+    settings.OUTBOUND_ALLOW = ["127.0.0.1"]  # type: ignore[attr-defined]
+    assert may_connect("127.0.0.1")
+    assert ipaddress.ip_address("127.0.0.2").is_loopback
+    assert not may_connect("127.0.0.2")
