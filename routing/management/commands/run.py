@@ -30,6 +30,8 @@ CANNOT_WATCH = 3
 # What the sensor says once its probes are attached.
 SENSOR_READY = "ready"
 START_TIMEOUT = 60.0
+# Celery warns about running as root, which the embedded mode must where the sensor reads the kernel.
+QUIET_AS_ROOT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 
 
 class Command(BaseCommand):
@@ -65,7 +67,7 @@ class Command(BaseCommand):
         url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared, not bound
         common = {"PORT": str(port), "PYTHONUNBUFFERED": "1"}
         self.supervisor.start(Child("web", _web_command(host, port), common))
-        self.supervisor.start(Child("worker", _worker_command(), common))
+        self.supervisor.start(Child("worker", _worker_command(), common | QUIET_AS_ROOT))
         if with_sensor:
             self.supervisor.start(Child("sensor", _sensor_command(), _sensor_env(url), self._sensor_ended))
         if self._wait_until_ready(url):
@@ -135,7 +137,7 @@ def _web_command(host: str, port: int) -> list[str]:
 
 def _worker_command() -> list[str]:
     command = [sys.executable, "-m", "celery", "--app", "sensorapp", "--quiet", "worker", "--beat", "--pool", "threads"]
-    return [*command, "--concurrency", "4", "--queues", "route,deliver,respond,maintain", "--without-gossip"]
+    return [*command, "--concurrency", "4", "--queues", "route,deliver,respond,maintain", "--without-gossip", "--without-mingle"]
 
 
 def _sensor_command() -> list[str]:
