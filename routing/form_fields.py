@@ -50,14 +50,15 @@ class SearchField(ConditionField):
         self.widget = forms.TextInput(attrs=attributes)
 
 
-def moment(text: str, now: datetime) -> datetime:
-    """`24h` before `now`, or a date or time in ISO form, UTC where it says nothing else.
+def moment(text: str, now: datetime, *, ahead: bool = False) -> datetime:
+    """`24h` before `now` (after it where `ahead`), or a date or time in ISO form, UTC where it says nothing else.
 
     Raises ValueError with what is allowed.
     """
     text = text.strip()
     if span := _SPAN.fullmatch(text):
-        return now - timedelta(seconds=int(span[1]) * _SECONDS[span[2]])
+        length = timedelta(seconds=int(span[1]) * _SECONDS[span[2]])
+        return now + length if ahead else now - length
     try:
         parsed = parse_datetime(text)
         if parsed is None and (day := parse_date(text)):
@@ -72,15 +73,16 @@ def moment(text: str, now: datetime) -> datetime:
 class MomentField(forms.CharField):
     """A moment as `moment` reads it; the cleaned value is a datetime or None."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(widget=forms.TextInput(attrs={"placeholder": "24h", "autocomplete": "off"}), **kwargs)
+    def __init__(self, *, placeholder: str, ahead: bool = False, **kwargs: Any) -> None:
+        super().__init__(widget=forms.TextInput(attrs={"placeholder": placeholder, "autocomplete": "off"}), **kwargs)
+        self.ahead = ahead
 
     def clean(self, value: Any) -> datetime | None:  # type: ignore[override]  # a field may clean to another type
         text = super().clean(value)
         if not text:
             return None
         try:
-            return moment(text, timezone.now())
+            return moment(text, timezone.now(), ahead=self.ahead)
         except ValueError as error:
             raise forms.ValidationError(str(error), code="moment") from None
 

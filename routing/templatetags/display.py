@@ -19,6 +19,8 @@ _UNITS = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)]
 
 def span(seconds: float) -> str:
     """A length of time in its two largest units: `2 h 5 min`."""
+    if 0 < abs(seconds) < 1:
+        return f"{round(abs(seconds) * 1000)} ms"
     rest = round(abs(seconds))
     parts = []
     for unit, size in _UNITS:
@@ -78,6 +80,12 @@ def priority(value: int) -> SafeString:
 def state(row: Any) -> SafeString:
     """The state of a group, delivery or run as a badge, in the model's words."""
     return format_html('<span class="badge {}">{}</span>', row.state, row.get_state_display())
+
+
+@register.filter
+def thousands(number: Any) -> str:
+    """A count with separators: `1,448,253`; nothing where there is none."""
+    return f"{number:,}" if isinstance(number, int) else ""
 
 
 @register.filter

@@ -48,7 +48,10 @@ def actions(request: HttpRequest) -> HttpResponse:
         asked=Count("runs", filter=today, distinct=True),
         done=Count("runs", filter=today & Q(runs__state="succeeded"), distinct=True),
     )
-    kinds = sorted(kinds_of_actions.kinds().values(), key=lambda kind: kind.label)
+    kinds = [
+        {"kind": name, "label": kind.label, "summary": kind.summary, "where": kind.where}
+        for name, kind in sorted(kinds_of_actions.kinds().items(), key=lambda item: item[1].label)
+    ]
     return show(request, "actions/list.html", {"rows": rows, "kinds": kinds})
 
 
@@ -78,7 +81,8 @@ def _edit(request: HttpRequest, action: ResponseAction, verb: str) -> HttpRespon
             audit.record(person(request), verb, action, before, model_to_dict(action), ip=address(request))
         messages.success(request, f"{action.name} is saved. A route must ask for it before anything happens.")
         return redirect("actions")
-    context: dict[str, Any] = {"form": form, "options": options, "action": action, "kind": kind}
+    context: dict[str, Any] = {"form": form, "options": options, "action": action}
+    context |= {"label": kind.label, "summary": kind.summary}
     return show(request, "actions/edit.html", context)
 
 

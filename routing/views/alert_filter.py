@@ -23,8 +23,8 @@ class AlertFilter(forms.Form):
         choices=[("", "Any priority"), *((p.name.lower(), p.label) for p in Priority)],
     )
     hostname = forms.CharField(required=False, max_length=255, label="Host")
-    since = MomentField(required=False)
-    until = MomentField(required=False)
+    since = MomentField(required=False, placeholder="24h")
+    until = MomentField(required=False, placeholder="now")
 
     def __init__(self, query: QueryDict) -> None:
         super().__init__(query, auto_id="filter-%s")
@@ -33,7 +33,7 @@ class AlertFilter(forms.Form):
             "data-key": "/",
         }
         self.fields["since"].widget.attrs["list"] = "spans"
-        self.fields["until"].widget.attrs |= {"placeholder": "now", "list": "spans"}
+        self.fields["until"].widget.attrs["list"] = "spans"
 
     def apply(self, alerts: QuerySet[Alert]) -> QuerySet[Alert]:
         """The alerts for which all filters hold; none at all while one of them is wrong."""

@@ -31,7 +31,13 @@ class SilenceForm(forms.Form):
     comment = forms.CharField(
         label="Why", max_length=500, help_text="Whoever looks for a missing message reads this first."
     )
-    starts_at = MomentField(required=False, label="From", help_text="Now, or a time in UTC: 2026-11-23 14:00.")
+    starts_at = MomentField(
+        required=False,
+        placeholder="now",
+        ahead=True,
+        label="From",
+        help_text="In 2h, or a time in UTC: 2026-11-23 14:00.",
+    )
     lasts = SpanField(most=LONGEST, label="Lasts", initial="4h", help_text="30min, 4h, 2d; at most 90 days.")
 
 

@@ -59,9 +59,17 @@ def sinks(request: HttpRequest) -> HttpResponse:
     kinds = kinds_of_sinks.kinds()
     context = {
         "rows": [_row(sink, kinds, now) for sink in found],
-        "kinds": sorted(kinds.values(), key=lambda k: k.label),
+        "kinds": _choices(kinds),
     }
     return show(request, "sinks/list.html", context, part="sinks/_rows.html")
+
+
+def _choices(kinds: dict[str, type[Sender]]) -> list[dict[str, Any]]:
+    """The kinds for a template, which would call a class."""
+    return [
+        {"kind": name, "label": kind.label, "paging": kind.paging, "sends_resolved": kind.sends_resolved}
+        for name, kind in sorted(kinds.items(), key=lambda item: item[1].label)
+    ]
 
 
 def _row(sink: Any, kinds: dict[str, type[Sender]], now: Any) -> Row:
@@ -119,7 +127,7 @@ def _edit(request: HttpRequest, sink: Sink, verb: str) -> HttpResponse:
         deliveries.revive(sink, timezone.now())
         messages.success(request, f"{sink.name} is saved. Press Test to see whether it works.")
         return redirect("sink", pk=sink.pk)
-    return show(request, "sinks/edit.html", {"form": form, "options": options, "sink": sink, "kind": kind})
+    return show(request, "sinks/edit.html", {"form": form, "options": options, "sink": sink, "label": kind.label})
 
 
 def _accepted(kind: type[Sender], sink: Sink, options: OptionsForm) -> bool:

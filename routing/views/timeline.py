@@ -76,7 +76,7 @@ def _runs(group: AlertGroup) -> Iterator[Entry]:
         yield Entry(run.requested_at, "run", _TONES.get(run.state, ""), run, 4)
         if run.decided_at:
             yield Entry(run.decided_at, "decision", "", run, 5)
-        if run.finished_at and run.finished_at != run.requested_at:
+        if run.finished_at and run.finished_at not in (run.requested_at, run.decided_at):
             yield Entry(run.finished_at, "finish", _TONES.get(run.state, ""), run, 6)
 
 
