@@ -126,6 +126,7 @@ def test_checking_one_file_sees_it_among_the_others(erin):
     rulesets.save("macros.yaml", "- macro: is_bash\n  condition: proc.name = bash\n", erin, NOW)
     using = GOOD.replace("proc.name = bash", "is_bash")
     assert rulesets.check_with("rules.yaml", using).ok
+    rulesets.save("rules.yaml", using, erin, NOW)
     assert not rulesets.check_with("macros.yaml", "- macro: is_bash\n  condition: proc.nmae = bash\n").ok
 
 
