@@ -32,7 +32,7 @@ def load(files: Iterable[tuple[str, str | bytes]], catalog: Mapping[str, Catalog
     for name, content in files:
         names.append(name)
         try:
-            reader.file(Source(name, _text(name, content)))
+            reader.file(Source(name, decoded_file(name, content)))
         except RuleError as error:
             reader.errors.append(error)
     loading = _Loading(reader.definitions, catalog)
@@ -48,7 +48,8 @@ def load(files: Iterable[tuple[str, str | bytes]], catalog: Mapping[str, Catalog
     )
 
 
-def _text(name: str, content: str | bytes) -> str:
+def decoded_file(name: str, content: str | bytes) -> str:
+    """The text of a file, without a byte order mark; raises RuleError where it is not UTF-8."""
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
     try:

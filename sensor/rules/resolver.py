@@ -56,6 +56,10 @@ class Resolver:
                 return ()
         return tuple(values)
 
+    def values_of(self, name: str) -> tuple[ast.Value, ...]:
+        """The values of a list by its name."""
+        return self._lists.get(name, ())
+
     def list_values(self, value: ast.Value) -> tuple[ast.Value, ...]:
         """What a bare word in a list stands for; itself, where it names no list."""
         pending: list[tuple[ast.Value, int]] = [(value, -1)]

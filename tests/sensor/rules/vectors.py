@@ -72,7 +72,7 @@ def failed_getcwd() -> Event:
 
 def nothing_known() -> SimpleNamespace:
     """An event of which no field can be read."""
-    return SimpleNamespace(**{name: None for name in Event.__dataclass_fields__})
+    return SimpleNamespace(**dict.fromkeys(Event.__dataclass_fields__))
 
 
 def event_of(arguments: list[Any]) -> Event | None:
