@@ -1,0 +1,331 @@
+"""The outbox: claims, attempts, and what becomes of a delivery whose worker or receiver fails."""
+
+import re
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from pytest_httpserver import HTTPServer
+
+from routing import deliveries
+from routing.models import Attempt, AuditEntry, Delivery, Sink
+from tests import build
+from tests.build import NOW
+
+pytestmark = pytest.mark.django_db
+
+SOON = NOW + timedelta(seconds=1)
+LATER = NOW + timedelta(days=1)
+
+
+@pytest.fixture
+def sink(httpserver: HTTPServer) -> Sink:
+    return build.sink("webhook", secrets={"url": httpserver.url_for("/hook")})
+
+
+def answer(httpserver: HTTPServer, status: int, text: str = "", **headers: str) -> None:
+    httpserver.clear()
+    httpserver.expect_request(re.compile(".*")).respond_with_data(text, status, headers=headers)
+
+
+def owed(sink: Sink, **fields: Any) -> Delivery:
+    values = {"reason": "first alert of the group", "next_attempt_at": NOW, "created_at": NOW, "alert_count": 1}
+    return Delivery.objects.create(sink=sink, **{**values, **fields})
+
+
+def about_a_group(sink: Sink, **fields: Any) -> Delivery:
+    """A delivery about the one group there is."""
+    from routing.models import AlertGroup
+
+    group = AlertGroup.objects.first() or build.group(build.route())
+    return owed(sink, group=group, route=group.route, alert_ids=[build.alert().pk], **fields)
+
+
+def test_a_delivery_is_sent_once_and_every_try_is_written_down(sink: Sink, httpserver: HTTPServer) -> None:
+    answer(httpserver, 200, "thanks")
+    delivery = about_a_group(sink)
+    attempt = deliveries.send(delivery.pk, NOW)
+    assert deliveries.send(delivery.pk, SOON) is None
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts_made, delivery.claim, delivery.error) == ("sent", 1, None, "")
+    assert delivery.settled_at is not None
+    assert attempt == Attempt.objects.get()
+    assert (attempt.number, attempt.outcome, attempt.status, attempt.response) == (1, "sent", 200, "thanks")
+    assert '"type":"alerts.firing"' in attempt.request
+    assert attempt.latency_ms is not None
+    sink.refresh_from_db()
+    assert sink.last_sent_at is not None
+    assert len(httpserver.log) == 1
+
+
+def test_a_failure_is_tried_again_later_with_the_same_id(sink: Sink, httpserver: HTTPServer) -> None:
+    delivery = about_a_group(sink)
+    answer(httpserver, 503)
+    deliveries.send(delivery.pk, NOW)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts_made) == ("queued", 1)
+    assert delivery.next_attempt_at > NOW
+    assert "503" in delivery.error
+    assert deliveries.send(delivery.pk, NOW) is None
+    seen = [request.headers["webhook-id"] for request, _ in httpserver.log]
+    answer(httpserver, 200)
+    deliveries.send(delivery.pk, LATER)
+    seen += [request.headers["webhook-id"] for request, _ in httpserver.log]
+    assert seen == [str(delivery.uuid)] * 2
+    outcomes = list(delivery.attempts.order_by("number").values_list("number", "outcome"))
+    assert outcomes == [(1, "retry"), (2, "sent")]
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "enabled"), [(400, "failed", True), (404, "failed", False), (410, "failed", False)]
+)
+def test_what_cannot_succeed_is_a_dead_letter_with_the_answer_kept(
+    sink: Sink, httpserver: HTTPServer, status: int, state: str, enabled: bool
+) -> None:
+    answer(httpserver, status, "because of this")
+    delivery = about_a_group(sink)
+    deliveries.send(delivery.pk, NOW)
+    delivery.refresh_from_db()
+    sink.refresh_from_db()
+    assert (delivery.state, sink.enabled) == (state, enabled)
+    assert delivery.attempts.get().response == "because of this"
+    assert bool(sink.disabled_reason) == (not enabled)
+
+
+def test_refused_credentials_warn_on_the_sink_until_they_work(sink: Sink, httpserver: HTTPServer) -> None:
+    answer(httpserver, 401)
+    delivery = about_a_group(sink)
+    deliveries.send(delivery.pk, NOW)
+    sink.refresh_from_db()
+    assert "401" in sink.warning
+    answer(httpserver, 200)
+    deliveries.send(delivery.pk, LATER)
+    sink.refresh_from_db()
+    assert (sink.warning, sink.open_until, sink.failures) == ("", None, 0)
+
+
+def test_a_sink_is_left_alone_after_a_named_time_and_one_delivery_tries_for_all(
+    sink: Sink, httpserver: HTTPServer
+) -> None:
+    first, second, third = owed(sink), owed(sink), owed(sink)
+    answer(httpserver, 429, **{"Retry-After": "60"})
+    deliveries.send(first.pk, NOW)
+    soon = NOW + timedelta(seconds=30)
+    assert deliveries.due(soon) == []
+    assert deliveries.send(second.pk, soon) is None
+    late = NOW + timedelta(minutes=5)
+    (probe,) = deliveries.due(late)
+    assert probe in (second.pk, third.pk)
+    answer(httpserver, 200)
+    assert deliveries.send(probe, late) is not None
+    assert len(deliveries.due(late)) == 2
+
+
+def test_only_one_delivery_probes_a_sink_in_trouble(sink: Sink, httpserver: HTTPServer) -> None:
+    first, second = owed(sink), owed(sink)
+    Sink.objects.filter(pk=sink.pk).update(failures=5, open_until=NOW)
+    probe = deliveries._claim(first.pk, NOW)
+    assert probe is not None
+    assert deliveries.send(second.pk, NOW) is None
+    second.refresh_from_db()
+    assert (second.state, second.attempts_made, second.attempts.count()) == ("queued", 0, 0)
+    answer(httpserver, 200)
+    deliveries._try(*probe, NOW)
+    assert deliveries.send(second.pk, NOW) is not None
+
+
+def test_a_group_is_told_in_order(sink: Sink, httpserver: HTTPServer) -> None:
+    firing, resolved = about_a_group(sink), about_a_group(sink, event="resolved")
+    other = build.sink("webhook", name="other", secrets=sink.secrets)
+    elsewhere = about_a_group(other, event="resolved")
+    assert deliveries.due(NOW) == [firing.pk, elsewhere.pk]
+    assert deliveries.send(resolved.pk, NOW) is None
+    answer(httpserver, 503)
+    deliveries.send(firing.pk, NOW)
+    assert deliveries.send(resolved.pk, SOON) is None
+    answer(httpserver, 400)
+    deliveries.send(firing.pk, LATER)
+    answer(httpserver, 200)
+    assert deliveries.send(resolved.pk, LATER) is not None
+
+
+def test_what_waits_for_a_disabled_sink_goes_on_waiting(sink: Sink, httpserver: HTTPServer) -> None:
+    delivery = owed(sink)
+    Sink.objects.update(enabled=False)
+    assert deliveries.due(NOW) == []
+    assert deliveries.send(delivery.pk, NOW) is None
+    assert not httpserver.log
+
+
+def test_every_sink_gets_its_share_of_a_sweep(sink: Sink) -> None:
+    for _ in range(5):
+        owed(sink)
+    other = owed(build.sink("webhook", name="other", secrets=sink.secrets), next_attempt_at=NOW - timedelta(seconds=1))
+    found = deliveries.due(NOW, per_sink=2)
+    assert len(found) == 3
+    assert other.pk in found
+
+
+def test_a_dead_workers_delivery_is_sent_again_and_its_try_stays_without_an_outcome(
+    sink: Sink, httpserver: HTTPServer
+) -> None:
+    delivery = owed(sink, state="sending", claim=uuid4(), lease_until=NOW, attempts_made=1)
+    Attempt.objects.create(delivery=delivery, number=1, started_at=NOW)
+    assert deliveries.take_back(NOW) == 0
+    assert deliveries.take_back(SOON) == 1
+    answer(httpserver, 200)
+    deliveries.send(delivery.pk, SOON)
+    tries = [(one.outcome, one.finished_at is None) for one in delivery.attempts.order_by("number")]
+    assert tries == [("unknown", True), ("sent", False)]
+    assert "may have arrived" in delivery.attempts.get(number=1).error
+
+
+def test_a_dead_workers_delivery_is_unknown_where_the_sink_forbids_repeats() -> None:
+    sink = build.sink("slack", config={"repeat_unknown": False}, secrets={"webhook_url": "http://127.0.0.1:9/"})
+    delivery = owed(sink, state="sending", claim=uuid4(), lease_until=NOW, attempts_made=1)
+    Attempt.objects.create(delivery=delivery, number=1, started_at=NOW)
+    assert deliveries.take_back(SOON) == 1
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.settled_at) == ("unknown", SOON)
+
+
+def test_a_worker_that_was_given_up_on_cannot_overwrite_its_successor(sink: Sink, httpserver: HTTPServer) -> None:
+    delivery = owed(sink)
+    claimed = deliveries._claim(delivery.pk, NOW)
+    assert claimed is not None
+    late = NOW + deliveries.LEASE + timedelta(seconds=1)
+    assert deliveries.take_back(late) == 1
+    answer(httpserver, 200)
+    deliveries.send(delivery.pk, late)
+    answer(httpserver, 503)
+    deliveries._try(*claimed, NOW)
+    delivery.refresh_from_db()
+    assert delivery.state == "sent"
+    assert delivery.attempts.get(number=1).outcome == "retry"
+
+
+def test_a_kind_that_is_not_there_and_options_that_are_missing_are_said(sink: Sink) -> None:
+    unknown = owed(build.sink("carrier-pigeon"))
+    incomplete = owed(build.sink("pagerduty"))
+    deliveries.send(unknown.pk, NOW)
+    deliveries.send(incomplete.pk, NOW)
+    unknown.refresh_from_db()
+    incomplete.refresh_from_db()
+    assert (unknown.state, incomplete.state) == ("failed", "failed")
+    assert "carrier-pigeon" in unknown.error
+    assert "not complete" in incomplete.error
+
+
+def test_a_mistake_in_a_sink_is_its_own_deliverys_trouble() -> None:
+    # A port that is no number is found out only when the mail is sent.
+    options = {"host": "localhost", "sender": "a@b.example", "recipients": "c@d.example", "port": "secret-port"}
+    delivery = owed(build.sink("email", config=options))
+    attempt = deliveries.send(delivery.pk, NOW)
+    assert attempt is not None
+    assert (attempt.outcome, "ValueError" in attempt.error, "secret-port" in attempt.error) == ("retry", True, False)
+
+
+def test_the_message_is_about_what_is_left_where_its_alerts_are_gone(sink: Sink, httpserver: HTTPServer) -> None:
+    answer(httpserver, 200)
+    group = build.group(build.route())
+    delivery = owed(sink, group=group, route=None, alert_ids=[999])
+    deliveries.send(delivery.pk, NOW)
+    data = httpserver.log[0][0].get_json()["data"]
+    assert data["group"]["title"] == "Read sensitive file"
+    assert len(data["alerts"]) == 1
+
+
+def test_a_person_sends_a_dead_letter_again_and_that_is_remembered(sink: Sink, bob: User) -> None:
+    delivery = owed(sink, state="failed", attempts_made=14)
+    assert deliveries.retry(delivery, bob, NOW)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.next_attempt_at, delivery.settled_at) == ("queued", NOW, None)
+    entry = AuditEntry.objects.get()
+    assert (entry.user, entry.verb, entry.before) == (bob, "send again", {"state": "failed"})
+
+
+def test_what_is_on_its_way_is_not_sent_again_or_discarded(sink: Sink, bob: User) -> None:
+    delivery = owed(sink, state="sending", claim=uuid4(), lease_until=LATER)
+    assert not deliveries.retry(delivery, bob, NOW)
+    assert not deliveries.discard(delivery, bob, NOW)
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_range_is_sent_again(sink: Sink, bob: User) -> None:
+    failed = [owed(sink, state="failed") for _ in range(3)]
+    owed(sink, state="sent")
+    ids = deliveries.retry_all(Delivery.objects.filter(state="failed"), bob, NOW)
+    assert ids == [delivery.pk for delivery in failed]
+    assert deliveries.due(NOW) == ids
+
+
+@pytest.mark.parametrize(("state", "done"), [("queued", True), ("failed", True), ("unknown", True), ("sent", False)])
+def test_a_person_discards_what_was_not_sent(sink: Sink, bob: User, state: str, done: bool) -> None:
+    delivery = owed(sink, state=state)
+    assert deliveries.discard(delivery, bob, NOW) is done
+    delivery.refresh_from_db()
+    assert (delivery.state == "discarded") is done
+    assert AuditEntry.objects.filter(verb="discard").exists() is done
+
+
+def test_a_mended_sink_sends_what_waits_at_once(sink: Sink) -> None:
+    delivery = owed(sink, next_attempt_at=LATER)
+    Sink.objects.update(failures=9, open_until=LATER, warning="the token is wrong", disabled_reason="410")
+    assert deliveries.revive(sink, NOW) == [delivery.pk]
+    assert deliveries.due(NOW) == [delivery.pk]
+    sink.refresh_from_db()
+    assert (sink.failures, sink.open_until, sink.warning, sink.disabled_reason) == (0, None, "", "")
+
+
+def test_a_test_message_goes_out_at_once_and_is_never_repeated(sink: Sink, httpserver: HTTPServer, erin: User) -> None:
+    answer(httpserver, 503, "not now")
+    attempt = deliveries.test(sink, erin, NOW)
+    assert (attempt.status, attempt.response) == (503, "not now")
+    assert '"type":"alerts.test"' in attempt.request
+    delivery = Delivery.objects.get()
+    assert (delivery.event, delivery.state) == ("test", "failed")
+    assert deliveries.due(LATER) == []
+    assert AuditEntry.objects.get().verb == "test"
+
+
+def test_a_test_reaches_a_disabled_sink(sink: Sink, httpserver: HTTPServer, erin: User) -> None:
+    answer(httpserver, 200)
+    Sink.objects.update(enabled=False)
+    assert deliveries.test(sink, erin, NOW).outcome == "sent"
+
+
+def together(work: Callable[[], Any], times: int) -> list[Any]:
+    """Runs it in as many threads at the same time."""
+    start, results = threading.Barrier(times), []
+
+    def run() -> None:
+        start.wait()
+        try:
+            results.append(work())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_workers_send_a_delivery_once(httpserver: HTTPServer) -> None:
+    sink = build.sink("webhook", secrets={"url": httpserver.url_for("/hook")})
+    answer(httpserver, 200)
+    delivery = owed(sink)
+
+    def work(now: datetime = NOW) -> Attempt | None:
+        return deliveries.send(delivery.pk, now)
+
+    assert sum(result is not None for result in together(work, 6)) == 1
+    assert len(httpserver.log) == 1
