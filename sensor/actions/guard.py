@@ -4,7 +4,6 @@ import fnmatch
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from sensor.actions import procinfo
 from sensor.actions.procinfo import PROC, Seen
@@ -85,11 +84,18 @@ def _belongs_to_host(seen: Seen) -> bool:
     A name can be chosen by anyone. The real ones run in the host's mount namespace from a file that only
     root can change.
     """
-    process = PROC / str(seen.pid)
+    host, theirs = _mount_namespace(1), _mount_namespace(seen.pid)
+    if host and theirs and host != theirs:
+        return False
     try:
-        if os.readlink(process / "ns/mnt") != os.readlink(PROC / "1/ns/mnt"):
-            return False
-        file = Path(process / "exe").stat()
+        file = (PROC / str(seen.pid) / "exe").stat()
     except OSError:
         return True
     return file.st_uid == 0 and not file.st_mode & 0o022
+
+
+def _mount_namespace(pid: int) -> str | None:
+    try:
+        return os.readlink(PROC / str(pid) / "ns/mnt")
+    except OSError:
+        return None
