@@ -36,8 +36,11 @@ def postgresql(settings: Sequence[str] = FAST) -> Iterator[str]:
         command = [*as_owner, f"{binaries}/postgres", "-D", data, "-p", str(port), "-k", directory, "-h", "127.0.0.1"]
         for setting in (*settings, "max_connections=200", "log_min_messages=fatal"):
             command += ["-c", setting]
-        with _running(command, lambda: _accepts(port)):
-            _quietly([f"{binaries}/createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "test", "sensorapp"])
+        there = ["-h", "127.0.0.1", "-p", str(port), "-U", "test"]
+        # It accepts connections, and refuses them with words, before it is up.
+        ready = [f"{binaries}/pg_isready", "--quiet", *there]
+        with _running(command, lambda: subprocess.run(ready, cwd="/").returncode == 0):
+            _quietly([f"{binaries}/createdb", *there, "sensorapp"])
             yield f"postgresql://test@127.0.0.1:{port}/sensorapp"
 
 
