@@ -4,14 +4,13 @@
  *         instruction; failed calls at their exit. A short-lived process is gone before anybody could
  *         read /proc, so the event carries argv, the environment, the working directory, the executable,
  *         ids, capabilities, terminal and cgroup itself.
- * Misses: argv and the environment are cut at 4095 bytes each; a failed call keeps 16 arguments of at
+ * Misses: execveat that does not need its descriptor (AT_FDCWD, an absolute path) counts as execve. argv and the environment are cut at 4095 bytes each; a failed call keeps 16 arguments of at
  *         most 255 bytes. A program that only forks is seen by fork.c.
  * Cost:   about a hundred small reads per exec, which is nothing beside the exec itself.
  */
 
 #define MAX_FAILED_ARGUMENTS 16
 #define MAX_FAILED_LENGTH 256
-#define NR_EXECVEAT 322
 #define I_CTIME_QUERIED (1U << 31) /* a flag of the kernel's in the nanoseconds, since 6.13 */
 #define OVERLAYFS_MAGIC 0x794c7630
 
@@ -53,17 +52,26 @@ INLINE u64 signal_pid(u64 signal, u32 type)
     return LOAD(u64, signal + OFFSET(signal_struct, pids) + 8 * type);
 }
 
+INLINE u64 controller_node(u64 set, u32 controller)
+{
+    u64 state = LOAD(u64, set + OFFSET(css_set, subsys) + 8 * controller);
+    return READ(u64, READ(u64, state, cgroup_subsys_state, cgroup), cgroup, kn);
+}
+
 /* Names of the cgroup and its parents, leaf first. The unified hierarchy's; on a system that keeps
- * processes in version 1 hierarchies that one stays at its root, and the pids controller's is taken. */
+ * processes in version 1 hierarchies that one stays at its root, and the first controller's is taken that
+ * does not: the same three that sensor/context/procfs.py asks. */
 INLINE tree put_cgroups(void *event, u64 task)
 {
     u64 set = READ(u64, task, task_struct, cgroups);
     u64 node = READ(u64, READ(u64, set, css_set, dfl_cgrp), cgroup, kn);
     u64 start = end_of(event);
-    if (!READ(u64, node, kernfs_node, parent)) {
-        u64 state = LOAD(u64, set + OFFSET(css_set, subsys) + 8 * pids_cgrp_id);
-        node = READ(u64, READ(u64, state, cgroup_subsys_state, cgroup), cgroup, kn);
-    }
+    if (!READ(u64, node, kernfs_node, parent))
+        node = controller_node(set, pids_cgrp_id);
+    if (!READ(u64, node, kernfs_node, parent))
+        node = controller_node(set, memory_cgrp_id);
+    if (!READ(u64, node, kernfs_node, parent))
+        node = controller_node(set, cpu_cgrp_id);
     for (int depth = 0; depth < MAX_DEPTH && node; depth++) {
         u64 parent = READ(u64, node, kernfs_node, parent);
         if (!parent)
@@ -121,10 +129,10 @@ INLINE void put_executable(struct executed *event, u64 file)
 /* sched_process_exec(task, old_pid, linux_binprm) */
 RAW(sched_process_exec)
 {
-    struct arguments given = {};
     u64 program = ctx->args[2];
-    read_arguments(&given);
-    struct executed *event = begin(given.nr == NR_EXECVEAT ? TYPE_execveat : TYPE_execve, 0, sizeof(*event));
+    /* The registers say execve in any case: the kernel pretends so when it sets the personality. */
+    u16 type = READ(u64, program, linux_binprm, fdpath) ? TYPE_execveat : TYPE_execve;
+    struct executed *event = begin(type, 0, sizeof(*event));
     if (!event)
         return 0;
     u64 task = bpf_get_current_task();

@@ -81,9 +81,7 @@ def describe(pid: int, num: int, proc: Path = PROC) -> Fd | None:
             fd.typechar, fd.name = "p", ""
         return fd
     if target.startswith("anon_inode:"):
-        kind = target.removeprefix("anon_inode:").strip("[]")
-        fd.typechar = _ANONYMOUS.get(kind, "o")
-        fd.name = kind
+        nameless(fd, target.removeprefix("anon_inode:"))
         return fd
     fd.name = fd.nameraw = target.removesuffix(" (deleted)")
     try:
@@ -97,6 +95,14 @@ def describe(pid: int, num: int, proc: Path = PROC) -> Fd | None:
     if target.startswith("/memfd:"):
         fd.typechar = "m"
     return fd
+
+
+def nameless(fd: Fd, label: str) -> None:
+    """Fill in a descriptor of something in no directory, by the kernel's label for it: `[eventpoll]`, or none."""
+    kind = label.strip("/[]")
+    fd.name = kind
+    if kind:
+        fd.typechar = _ANONYMOUS.get(kind, "o")
 
 
 @dataclass(frozen=True, slots=True)

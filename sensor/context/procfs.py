@@ -11,6 +11,7 @@ PROC = Path("/proc")
 _ENV_BYTES = 4095
 """As much of argv and the environment as the exec probe keeps."""
 _UNSET = 0xFFFFFFFF
+_V1_CONTROLLERS = ("pids", "memory", "cpu")
 
 
 def read_process(pid: int, boot_offset: int, proc: Path = PROC) -> Process | None:
@@ -70,13 +71,17 @@ def signed_uid(uid: int) -> int:
 
 
 def cgroup_paths(text: str) -> str:
-    """The paths of /proc/PID/cgroup: the v2 path, or where v1 hierarchies are in use theirs, joined with commas."""
-    paths = [line.split(":", 2) for line in text.splitlines() if line.count(":") >= 2]
-    unified = [path for number, _, path in paths if number == "0"]
-    others = list(dict.fromkeys(path for number, _, path in paths if number != "0" and path != "/"))
-    if unified and unified[0] != "/":
-        return unified[0]
-    return ",".join(others) or "/"
+    """The process's path in /proc/PID/cgroup: the v2 one, or where v1 hierarchies are in use the first of theirs.
+
+    bpf/exec.c asks the same controllers in the same order.
+    """
+    paths: dict[str, str] = {}
+    for line in text.splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        paths.update(dict.fromkeys(controllers.split(","), path))
+    below = (paths[name] for name in ("", *_V1_CONTROLLERS) if paths.get(name, "/") != "/")
+    return next(below, "/")
 
 
 def _add_status(process: Process, status: bytes | None) -> None:

@@ -133,6 +133,8 @@ class Descriptors:
         fd.typechar = _TYPECHARS.get(kind, "f") if kind else _unopened(decoder.event.name)
         if "fd_path" in at:
             fd.name = tree(record, values[at["fd_path"]])
+            if fd.name is not None and (fd.name == "/" or fd.name.startswith("/[")) and fd.typechar != "d":
+                files.nameless(fd, fd.name)
         elif name is not None:
             fd.nameraw = name
             fd.name = name.absolute if isinstance(name, RelativePath) else absolute(name, None)

@@ -18,11 +18,8 @@ _OPTIONAL = {("ovl_inode", "__upperdentry"), ("ovl_inode", "vfs_inode")}
 """Members of code that may be left out of a kernel or be a module; the C text tests for the macro."""
 
 _SIZES = ("upid",)
-_ENUMERATORS = {
-    "PIDTYPE_PGID": "pid_type",
-    "PIDTYPE_SID": "pid_type",
-    "pids_cgrp_id": "cgroup_subsys_id",
-}
+_PID_TYPES = ("PIDTYPE_PGID", "PIDTYPE_SID")
+_CONTROLLERS = ("pids_cgrp_id", "memory_cgrp_id", "cpu_cgrp_id")
 
 
 def flags(btf: Btf, used: set[tuple[str, str]]) -> list[str]:
@@ -38,6 +35,12 @@ def flags(btf: Btf, used: set[tuple[str, str]]) -> list[str]:
             raise
         result.append(f"-DOFFSET_{container}__{member}={offset}")
     result += [f"-DSIZE_{name}={btf.size(name)}" for name in _SIZES]
-    for name, enum in _ENUMERATORS.items():
-        result.append(f"-D{name}={btf.enumerator(enum, name)}")
+    result += [f"-D{name}={btf.enumerator('pid_type', name)}" for name in _PID_TYPES]
+    for name in _CONTROLLERS:
+        try:
+            number = btf.enumerator("cgroup_subsys_id", name)
+        except BtfError:
+            # Not built into this kernel; any other controller's place serves, there is always a first one.
+            number = 0
+        result.append(f"-D{name}={number}")
     return result
