@@ -28,7 +28,7 @@ from sensor.intake import Intake
 from sensor.limits import Limiter, Rate, Tally
 from sensor.posting import Poster
 from sensor.rulefeed import RuleFeed
-from sensor.rules.loader import RuleSet
+from sensor.rules.ruleset import RuleSet
 from sensor.spool import Spool, prepare
 from sensor.transport import Client
 from sensor.version import VERSION

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from sensor.rulefeed import RuleFeed, RulesetRefused
-from sensor.rules.loader import RuleSet
+from sensor.rules.ruleset import RuleSet
 from sensor.transport import Client, Unreachable, Verdict
 
 log = structlog.get_logger(__name__)

@@ -30,6 +30,9 @@ class Playback:
         """Begin; raises OSError or ValueError if the file cannot be read."""
         self._begin(time.time_ns())
 
+    def want(self, event_types: frozenset[str] | None) -> None:
+        """A recording is played whole; the rules skip what they do not need."""
+
     def _begin(self, now_ns: int) -> None:
         self._events = replay.events(self._path)
         self._next = next(self._events, None)

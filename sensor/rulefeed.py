@@ -13,7 +13,8 @@ import msgspec
 import structlog
 
 from sensor.config import PULL, ConfigError
-from sensor.rules.loader import RuleSet, load
+from sensor.rules.loader import load
+from sensor.rules.ruleset import RuleSet
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,9 @@ def compiled(files: Iterable[RuleFile]) -> RuleSet:
         told = [str(error) for error in ruleset.errors[:ERRORS_TOLD]]
         more = len(ruleset.errors) - len(told)
         raise RulesetRefused("\n".join(told + ([f"and {more} more"] if more else [])))
+    for rule in ruleset.rules:
+        # Conditions become code when first asked for; here rather than while events wait.
+        _ = rule.matches
     return ruleset
 
 

@@ -33,6 +33,9 @@ class Source(Protocol):
         """Events dropped before they reached us, since the start."""
 
     def open(self) -> None: ...
+    def want(self, event_types: frozenset[str] | None) -> None:
+        """Only these event types matter from now on; None for all."""
+
     def poll(self, timeout_s: float) -> Iterator[Event]: ...
     def close(self) -> None: ...
 
@@ -59,6 +62,7 @@ class Watch:
         """A recording came to its end."""
         self._source = source
         self._engine = engine
+        self._next: Engine | None = None
         self._past_errors: Counter[str] = Counter()
         self._hostname = hostname
         self._emit = emit
@@ -66,9 +70,8 @@ class Watch:
         self._tick = tick
 
     def use(self, engine: Engine) -> None:
-        """Evaluate the next event with other rules. Any thread may call."""
-        self._past_errors.update(self._engine.errors)
-        self._engine = engine
+        """Evaluate with other rules from the next poll on. Any thread may call."""
+        self._next = engine
 
     @property
     def held_back(self) -> int:
@@ -83,6 +86,7 @@ class Watch:
     def loop(self, stop: Flag) -> None:
         """Until stopped or the recording ends. Raises SourceFailed when polling fails for good."""
         failures = 0
+        self._source.want(event_types(self._engine))
         while not stop.is_set() and not self.exhausted:
             try:
                 self._round(stop)
@@ -106,6 +110,10 @@ class Watch:
 
     def _after_events(self) -> None:
         self.stats.lost = self._source.lost
+        if self._next is not None:
+            self._past_errors.update(self._engine.errors)
+            self._engine, self._next = self._next, None
+            self._source.want(event_types(self._engine))
         self._tick()
 
     def judge(self, event: Event) -> None:
@@ -124,3 +132,14 @@ class Watch:
             # The first tells what is wrong; a flood of them must not become a flood of log lines.
             if self.stats.event_errors in (1, 10, 100) or self.stats.event_errors % 1000 == 0:
                 log.exception("event_failed", type=event.type, failures=self.stats.event_errors)
+
+
+def event_types(engine: Engine) -> frozenset[str] | None:
+    """The kernel's event types that any rule can match; None if a rule can match all of them."""
+    wanted: set[str] = set()
+    for rule in engine.rules:
+        if rule.source == "syscall":
+            if rule.event_types is None:
+                return None
+            wanted |= rule.event_types
+    return frozenset(wanted)

@@ -44,6 +44,7 @@ class KillProcess(NodeAction):
                 raise Refused(f"{pid} is a thread of process {seen.leader}")
             _compare(run.target, seen)
             self.guard.check(seen)
+            _check_listed(run.params.get("protected", ""), seen)
             detail = _describe(run.target, seen)
             if run.dry:
                 return Outcome(State.WOULD_HAVE, f"would have killed pid {pid} ({seen.name})", detail)
@@ -84,6 +85,14 @@ def _compare(target: dict[str, Any], seen: Seen) -> None:
         raise Skipped("a process with this id runs, but it started at another time")
     if target.get("exepath") != seen.exepath:
         raise Refused("without boot id and exact start time the executable must be the alert's, and it is not")
+
+
+def _check_listed(protected: Any, seen: Seen) -> None:
+    """The server's own list, one path or name a line, against what the process really runs."""
+    name = os.path.basename(seen.exepath or "") or seen.name
+    for entry in str(protected).split("\n"):
+        if entry.strip() and entry.strip() in (seen.exepath, name):
+            raise Refused(f"{entry.strip()} is protected by the action's settings")
 
 
 def _describe(target: dict[str, Any], seen: Seen) -> dict[str, Any]:

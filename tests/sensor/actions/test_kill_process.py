@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sensor.actions import procinfo
@@ -139,6 +140,13 @@ def test_a_process_that_became_another_program_is_still_the_one(stranger: int) -
     outcome = kill().run(request(target(stranger, exepath="/usr/bin/before-exec")))
     assert outcome.state is State.SUCCEEDED
     assert outcome.detail["exepath_in_alert"] == "/usr/bin/before-exec"
+
+
+def test_what_the_action_itself_protects_is_refused(stranger: int) -> None:
+    run = msgspec.structs.replace(request(target(stranger)), params={"protected": "/usr/bin/x\nsleep\n"})
+    with pytest.raises(Refused, match="sleep is protected by the action's settings"):
+        kill().run(run)
+    assert lives(stranger)
 
 
 def test_an_expired_request_is_refused(stranger: int) -> None:
