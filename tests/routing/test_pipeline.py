@@ -1,14 +1,51 @@
 """From stored alerts to groups, and to what is owed because of them."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
 import pytest
+from django.contrib.auth.models import User
 from pytest_httpserver import HTTPServer
 
-from routing import deliveries, pipeline
-from routing.models import AlertGroup, Delivery
+from routing import acknowledgements, deliveries, pipeline
+from routing.models import ActionRun, Alert, AlertGroup, Delivery, GroupedAlert, Route, Silence, Sink
 from tests import build
 from tests.build import NOW
+from tests.routing.test_deliveries import together
 
 pytestmark = pytest.mark.django_db
+
+FINGERPRINT = "f" * 64
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def sink() -> Sink:
+    return build.sink("webhook", secrets={"url": "http://127.0.0.1:9/"})
+
+
+@pytest.fixture
+def route(sink: Sink) -> Route:
+    """Waits 30 seconds, speaks every 300, repeats after an hour, ends after two."""
+    made = build.route(group_wait=30, group_interval=300, repeat_interval=3600, resolve_after=7200)
+    made.sinks.add(sink)
+    return made
+
+
+def told() -> list[tuple[str, str, str, int]]:
+    """Everything owed so far: event, reason, state and how many alerts it stands for."""
+    return list(Delivery.objects.order_by("pk").values_list("event", "reason", "state", "alert_count"))
+
+
+def fire(seconds: float, **fields: Any) -> Alert:
+    """An alert that is stored and routed at that second."""
+    stored = build.alert(time=at(seconds), **fields)
+    pipeline.route_pending(at(seconds))
+    return stored
 
 
 def test_an_alert_reaches_slack(httpserver: HTTPServer) -> None:
@@ -20,10 +57,301 @@ def test_an_alert_reaches_slack(httpserver: HTTPServer) -> None:
     planned = pipeline.route_pending(NOW)
     attempt = deliveries.send(planned.deliveries[0], NOW)
 
+    assert attempt is not None
     assert (attempt.outcome, attempt.status, attempt.error) == ("sent", 200, "")
-    delivery = Delivery.objects.get()
-    assert (delivery.state, delivery.event, delivery.reason) == ("sent", "firing", "first alert of the group")
     sent = httpserver.log[0][0].get_json()
     assert sent["text"] == "Warning: Read sensitive file on node-1"
     group = AlertGroup.objects.get()
-    assert (group.count, group.told_count, group.state) == (1, 1, "firing")
+    assert (group.count, group.told_count, group.state, group.title) == (1, 1, "firing", "Read sensitive file")
+
+
+def test_a_group_collects_speaks_repeats_and_ends(route: Route) -> None:
+    fire(0)
+    fire(10)
+    pipeline.flush_due(at(29))
+    assert told() == []
+    pipeline.flush_due(at(30))
+    assert told() == [("firing", "first alert of the group", "queued", 2)]
+    fire(60)
+    pipeline.flush_due(at(329))
+    assert len(told()) == 1
+    pipeline.flush_due(at(330))
+    assert told()[1:] == [("firing", "new alerts in the group", "queued", 1)]
+    pipeline.flush_due(at(330 + 3599))
+    assert len(told()) == 2
+    pipeline.flush_due(at(330 + 3600))
+    assert [row[1] for row in told()[2:]] == ["repeat interval passed"]
+    pipeline.flush_due(at(60 + 7200))
+    assert told()[3:] == [("resolved", "no new alert for a while", "queued", 1)]
+    group = AlertGroup.objects.get()
+    assert (group.state, group.resolved_at, group.next_flush_at) == ("resolved", at(60 + 7200), None)
+    pipeline.flush_due(at(10**6))
+    assert len(told()) == 4
+
+
+def test_an_alert_after_the_end_begins_anew(route: Route) -> None:
+    fire(0)
+    pipeline.flush_due(at(30))
+    pipeline.flush_due(at(7200))
+    fire(8000)
+    group = AlertGroup.objects.get()
+    assert (group.state, group.resolved_at, group.count) == ("firing", None, 2)
+    pipeline.flush_due(at(8029))
+    assert len(told()) == 2
+    pipeline.flush_due(at(8030))
+    assert told()[2:] == [("firing", "first alert of the group", "queued", 1)]
+
+
+def test_a_told_group_speaks_at_once_when_its_interval_is_over(route: Route) -> None:
+    fire(0)
+    pipeline.flush_due(at(30))
+    fire(400)
+    assert told()[1:] == [("firing", "new alerts in the group", "queued", 1)]
+
+
+def test_without_a_wait_the_first_alert_is_told_in_the_same_transaction(route: Route, sink: Sink) -> None:
+    Route.objects.update(group_wait=0)
+    alert = build.alert()
+    planned = pipeline.route_pending(NOW)
+    delivery = Delivery.objects.get()
+    assert planned.deliveries == [delivery.pk]
+    assert planned.alerts == 1
+    assert (delivery.alert_ids, delivery.sink, delivery.route) == ([alert.pk], sink, route)
+
+
+def test_the_first_route_that_takes_an_alert_ends_its_walk() -> None:
+    build.route(name="first", position=1, condition="alert.priority >= critical", continues=True)
+    build.route(name="second", position=2, condition="alert.rule = nothing")
+    build.route(name="third", position=3)
+    build.route(name="fourth", position=4)
+    fire(0, priority="critical")
+    assert set(AlertGroup.objects.values_list("route__name", flat=True)) == {"first", "third"}
+
+
+def test_a_disabled_route_takes_nothing_and_its_groups_are_not_told(route: Route) -> None:
+    fire(0)
+    Route.objects.update(enabled=False)
+    fire(1)
+    pipeline.flush_due(at(30))
+    assert told() == []
+    assert AlertGroup.objects.get().count == 1
+
+
+def test_a_route_whose_condition_cannot_be_read_does_not_stop_the_others() -> None:
+    build.route(name="broken", position=1, condition="proc.nmae = cat")
+    build.route(name="whole", position=2)
+    fire(0)
+    assert AlertGroup.objects.get().route.name == "whole"
+
+
+def test_alerts_are_grouped_by_what_the_route_says() -> None:
+    build.route(group_by=["alert.hostname", "proc.name"], continues=True)
+    build.route(name="alone", position=2, group_by=["..."])
+    for hostname, process in (("a", "cat"), ("a", "cat"), ("b", "cat"), ("a", "vi")):
+        build.alert(hostname=hostname, output_fields={"proc.name": process})
+    pipeline.route_pending(NOW)
+    grouped = AlertGroup.objects.filter(route__name="everything")
+    assert sorted((group.labels["alert.hostname"], group.labels["proc.name"], group.count) for group in grouped) == [
+        ("a", "cat", 2),
+        ("a", "vi", 1),
+        ("b", "cat", 1),
+    ]
+    assert AlertGroup.objects.filter(route__name="alone").count() == 4
+    assert GroupedAlert.objects.count() == 8
+
+
+def test_a_group_bears_its_most_severe_priority_and_its_newest_name(route: Route) -> None:
+    Route.objects.update(group_by=[])
+    fire(0, priority="critical", rule="One")
+    fire(1, priority="notice", rule="Two")
+    group = AlertGroup.objects.get()
+    assert (group.get_priority_display(), group.title) == ("Critical", "Two")
+
+
+def test_each_alert_is_routed_once(route: Route) -> None:
+    build.alert()
+    assert pipeline.route_pending(NOW).alerts == 1
+    assert pipeline.route_pending(NOW).alerts == 0
+    assert Alert.objects.get().routed_at == NOW
+
+
+def test_a_batch_is_bounded_and_oldest_first(route: Route) -> None:
+    alerts = [build.alert() for _ in range(5)]
+    assert pipeline.route_pending(NOW, limit=3).alerts == 3
+    assert list(Alert.objects.filter(routed_at=None).order_by("pk")) == alerts[3:]
+
+
+def silence(user: User, condition: str = "", **fields: Any) -> Silence:
+    values = {"starts_at": NOW, "ends_at": at(1000), "comment": "we know", "created_at": NOW, **fields}
+    return Silence.objects.create(condition=condition, author=user, **values)
+
+
+def test_a_silenced_group_is_kept_and_not_told_and_the_log_says_why(route: Route, bob: User) -> None:
+    silence(bob, "alert.hostname = node-1")
+    fire(0)
+    pipeline.flush_due(at(30))
+    ((event, reason, state, _),) = told()
+    assert (event, state) == ("firing", "suppressed")
+    assert reason.startswith("silenced until")
+    assert deliveries.due(at(60)) == []
+    assert AlertGroup.objects.get().count == 1
+
+
+def test_a_silence_that_begins_while_the_group_waits_holds(route: Route, bob: User) -> None:
+    fire(0)
+    silence(bob)
+    pipeline.flush_due(at(30))
+    assert [row[2] for row in told()] == ["suppressed"]
+
+
+def test_what_was_silenced_is_not_told_when_the_silence_is_over(route: Route, bob: User) -> None:
+    silence(bob)
+    fire(0)
+    pipeline.flush_due(at(30))
+    pipeline.flush_due(at(2000))
+    assert len(told()) == 1
+    fire(2100)
+    pipeline.flush_due(at(2130))
+    assert told()[1:] == [("firing", "first alert of the group", "queued", 1)]
+
+
+def test_only_the_silenced_alerts_of_a_group_are_left_out(route: Route, bob: User) -> None:
+    silence(bob, "alert.hostname = node-1")
+    fire(0)
+    other = fire(1, hostname="node-2")
+    pipeline.flush_due(at(30))
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.alert_ids) == ("queued", [other.pk])
+
+
+def test_a_group_that_nobody_was_told_of_ends_in_silence(route: Route, bob: User) -> None:
+    silence(bob)
+    fire(0)
+    pipeline.flush_due(at(30))
+    pipeline.flush_due(at(7200))
+    assert AlertGroup.objects.get().state == "resolved"
+    assert [row[0] for row in told()] == ["firing"]
+
+
+def test_an_acknowledged_group_is_not_repeated_and_not_told_of_more_of_the_same(route: Route, bob: User) -> None:
+    fire(0)
+    pipeline.flush_due(at(30))
+    acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
+    pipeline.flush_due(at(41))
+    assert told()[1:] == [("acknowledged", "acknowledged by bob", "queued", 1)]
+    fire(500)
+    pipeline.flush_due(at(501))
+    pipeline.flush_due(at(5000))
+    assert len(told()) == 2
+    assert AlertGroup.objects.get().state == "acknowledged"
+
+
+def test_an_alert_of_another_fingerprint_makes_an_acknowledged_group_fire(route: Route, bob: User) -> None:
+    fire(0)
+    pipeline.flush_due(at(30))
+    acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
+    pipeline.flush_due(at(41))
+    fire(400, fingerprint="a" * 64)
+    assert AlertGroup.objects.get().state == "firing"
+    assert told()[2:] == [("firing", "new alerts in the group", "queued", 1)]
+
+
+def test_a_new_group_of_an_acknowledged_fingerprint_is_born_acknowledged(route: Route, bob: User) -> None:
+    acknowledgements.acknowledge(FINGERPRINT, bob, NOW)
+    fire(0)
+    pipeline.flush_due(at(30))
+    assert AlertGroup.objects.get().state == "acknowledged"
+    assert told() == []
+
+
+def test_a_withdrawn_acknowledgement_lets_the_group_repeat(route: Route, bob: User) -> None:
+    fire(0)
+    pipeline.flush_due(at(30))
+    acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
+    acknowledgements.withdraw(FINGERPRINT, bob, at(50))
+    pipeline.flush_due(at(51))
+    assert len(told()) == 1
+    pipeline.flush_due(at(3630))
+    assert [row[1] for row in told()[1:]] == ["repeat interval passed"]
+
+
+def test_the_end_of_a_group_ends_its_acknowledgement(route: Route, bob: User) -> None:
+    from routing.models import Acknowledgement
+
+    fire(0)
+    acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
+    pipeline.flush_due(at(7200))
+    assert AlertGroup.objects.get().state == "resolved"
+    assert not Acknowledgement.objects.exists()
+
+
+def test_an_acknowledgement_lives_while_another_group_has_it(route: Route, bob: User) -> None:
+    from routing.models import Acknowledgement
+
+    Route.objects.update(continues=True)
+    build.route(name="longer", position=2, resolve_after=10_000)
+    fire(0)
+    acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
+    pipeline.flush_due(at(7200))
+    assert Acknowledgement.objects.exists()
+    pipeline.flush_due(at(10_000))
+    assert not Acknowledgement.objects.exists()
+
+
+def test_a_sink_hears_only_what_it_wants(route: Route) -> None:
+    mail = build.sink("email")
+    route.sinks.add(mail)
+    fire(0)
+    pipeline.flush_due(at(30))
+    group = AlertGroup.objects.get()
+    assert {delivery.sink.kind for delivery in Delivery.objects.all()} == {"webhook", "email"}
+    AlertGroup.objects.update(state="acknowledged", next_flush_at=at(40))
+    pipeline.flush_due(at(40))
+    assert [delivery.sink.kind for delivery in group.deliveries.filter(event="acknowledged")] == ["webhook"]
+
+
+def test_a_disabled_sink_is_not_told_and_the_log_says_so(route: Route) -> None:
+    Sink.objects.update(enabled=False)
+    fire(0)
+    pipeline.flush_due(at(30))
+    assert told() == [("firing", "the sink is disabled", "suppressed", 1)]
+
+
+@pytest.fixture
+def asked(route: Route) -> Callable[[], list[str]]:
+    """The states of the runs that were asked for."""
+    build.sensor()
+    route.actions.add(build.action())
+    return lambda: list(ActionRun.objects.order_by("pk").values_list("state", flat=True))
+
+
+def test_actions_are_asked_for_at_once_and_for_every_alert(asked: Callable[[], list[str]]) -> None:
+    for pid in (4242, 4243):
+        build.alert(own_node=True, output_fields={"proc.pid": pid, "proc.pid.ts": pid * 10**9, "proc.name": "cat"})
+    planned = pipeline.route_pending(NOW)
+    assert asked() == ["awaiting_approval"] * 2
+    assert planned.runs == list(ActionRun.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def test_a_silenced_alert_asks_for_no_action(asked: Callable[[], list[str]], bob: User) -> None:
+    silence(bob)
+    fire(0, own_node=True)
+    assert asked() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_workers_route_each_alert_once() -> None:
+    route = build.route(group_by=["alert.hostname"])
+    route.sinks.add(build.sink("webhook"))
+    for number in range(60):
+        build.alert(hostname=f"node-{number % 3}")
+
+    together(lambda: [pipeline.route_pending(NOW, limit=7) for _ in range(10)], 4)
+
+    assert not Alert.objects.filter(routed_at=None).exists()
+    assert sorted(AlertGroup.objects.values_list("labels__alert.hostname", "count")) == [
+        ("node-0", 20),
+        ("node-1", 20),
+        ("node-2", 20),
+    ]
+    assert GroupedAlert.objects.count() == 60
