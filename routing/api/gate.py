@@ -80,7 +80,9 @@ async def through(
         if answered.status is None:
             await answer_problem(answered, Problem(503, "The server failed at this request; try again later."))
     if answered.status is not None and answered.status >= 400:
-        log.info(
+        # Whoever asks for health asks every second, and is told what is missing.
+        note = log.debug if any_host else log.info
+        note(
             "request_refused",
             method=request.method,
             path=masked_path(request.path),
