@@ -29,6 +29,7 @@ urlpatterns = [
     path("alerts/newer/", alerts.newer, name="alerts-newer"),
     path("alerts/acknowledge/", alerts.acknowledge, name="alerts-acknowledge"),
     path("alerts/<uuid:uuid>/", alerts.alert, name="alert"),
+    path("alerts/<uuid:uuid>/respond/", alerts.respond, name="alert-respond"),
     path("groups/", groups.groups, name="groups"),
     path("groups/<int:pk>/", groups.group, name="group"),
     path("groups/<int:pk>/acknowledge/", groups.acknowledge, name="group-acknowledge"),

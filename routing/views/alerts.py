@@ -10,9 +10,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from routing import access, acknowledgements
+from routing import access, acknowledgements, approvals, doorbell
 from routing.access import requires
-from routing.models import Alert, Delivery
+from routing.models import Alert, AlertGroup, Delivery, ResponseAction
 from routing.views.alert_filter import AlertFilter
 from routing.views.asking import address, person, way_back
 from routing.views.paging import PAGE, counted, page
@@ -67,6 +67,7 @@ def alert(request: HttpRequest, uuid: str) -> HttpResponse:
         "deliveries": deliveries.select_related("sink", "route").order_by("created_at", "pk")[:20],
         "runs": shown.runs.select_related("action").order_by("requested_at"),
         "same": counted(Alert.objects.filter(fingerprint=shown.fingerprint)),
+        "actions": ResponseAction.objects.exclude(mode=ResponseAction.Mode.OFF),
         "similar": Alert.objects.filter(fingerprint=shown.fingerprint).exclude(pk=shown.pk).order_by("-time")[:10],
     }
     return show(request, "alerts/detail.html", context)
@@ -86,6 +87,22 @@ def acknowledge(request: HttpRequest) -> HttpResponse:
     else:
         messages.warning(request, "Nothing was selected.")
     return redirect(way_back(request, "/alerts/"))
+
+
+@require_POST
+@requires("respond")
+def respond(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Ask for a response by hand; somebody else must then approve it."""
+    chosen = access.alert_for(request.user, uuid, to="respond")
+    wanted = request.POST.get("action", "")
+    action = access.action_for(request.user, int(wanted) if wanted.isdecimal() else 0, to="respond")
+    group = AlertGroup.objects.filter(members__alert=chosen).order_by("pk").first()
+    run = approvals.request(action, chosen, group, None, timezone.now(), by=person(request))
+    if run is None:
+        messages.warning(request, f"{action.name} is off, so nothing was asked for.")
+        return redirect(chosen)
+    doorbell.ring("runs")
+    return redirect(run)
 
 
 def _uuids(request: HttpRequest) -> list[UUID]:
