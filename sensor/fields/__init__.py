@@ -7,9 +7,13 @@
 from collections.abc import Mapping
 
 from sensor.fields.catalog import Bound, Catalog, Field, UnknownField, by_name
+from sensor.fields.cloud import AWS_CLOUDTRAIL, GCP_AUDITLOG, GITHUB, OKTA
+from sensor.fields.k8s_audit import K8S_AUDIT
 from sensor.fields.kinds import Type
 from sensor.fields.syscall import SYSCALL
 
-ALL: Mapping[str, Catalog] = {"syscall": SYSCALL}
+ALL: Mapping[str, Catalog] = {
+    catalog.name: catalog for catalog in (SYSCALL, K8S_AUDIT, AWS_CLOUDTRAIL, GCP_AUDITLOG, GITHUB, OKTA)
+}
 
 __all__ = ["ALL", "SYSCALL", "Bound", "Catalog", "Field", "Type", "UnknownField", "by_name"]

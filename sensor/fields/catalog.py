@@ -74,8 +74,8 @@ class Bound:
 
     @property
     def is_list(self) -> bool:
-        """Whether the value is a list; one element of it, by number, is not."""
-        return self.field.is_list and not (self.field.index and self.argument is not None)
+        """Whether the value is a list; with an index it is the list of what that element gives."""
+        return self.field.is_list
 
     @property
     def plain(self) -> tuple[str, str] | None:

@@ -48,6 +48,7 @@ _WORDS = """
     timerfd_settime64 times tkill tracer truncate truncate64 tuxcall ugetrlimit umask umount umount2 uname
     unlink unlinkat unshare uselib useradded userdeleted userfaultfd ustat utime utimensat utimensat_time64
     utimes vfork vhangup vmsplice vserver wait4 waitid waitpid write writev
+    krsi_symlinkat krsi_linkat krsi_unlinkat krsi_mkdirat krsi_renameat
 """
 NAMES = frozenset(_WORDS.split())
 

@@ -1,0 +1,101 @@
+"""Fields read from a JSON document: `json.*`, its old name `jevt.*`, and helpers for catalogs made of paths."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from sensor.event import Event
+from sensor.fields.catalog import Extract, Field
+from sensor.fields.kinds import Type
+
+
+def pointer(path: str) -> Callable[[Any], Any]:
+    """A reader of one place in a document, RFC 6901: `/a/b/0`; raises ValueError for a path that is none."""
+    if path and not path.startswith("/"):
+        raise ValueError(f"'{path}' is not a JSON pointer: it begins with a slash")
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
+
+    def read(document: Any) -> Any:
+        for step in steps:
+            if isinstance(document, dict):
+                document = document.get(step)
+            elif isinstance(document, list) and step.isdecimal() and len(step) < 10:
+                document = document[int(step)] if int(step) < len(document) else None
+            else:
+                return None
+        return document
+
+    return read
+
+
+def text(value: Any) -> str | None:
+    """A value of a document as text: strings as they are, everything else as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()
+
+
+def _value(path: str) -> Extract:
+    read = pointer(path)
+    return lambda event: text(read(event.payload))
+
+
+def from_path(path: str) -> Extract:
+    """A text field that is one place in the document."""
+    return _value(path)
+
+
+def texts_from_path(path: str) -> Extract:
+    """A list field that is one place in the document; a single value is a list of one."""
+    read = pointer(path)
+
+    def extract(event: Event) -> list[str] | None:
+        found = read(event.payload)
+        if found is None:
+            return None
+        return [word for one in (found if isinstance(found, list) else [found]) if (word := text(one)) is not None]
+
+    return extract
+
+
+def number_from_path(path: str) -> Extract:
+    """A number field that is one place in the document."""
+    read = pointer(path)
+
+    def extract(event: Event) -> int | None:
+        found = read(event.payload)
+        return int(found) if isinstance(found, int | float) else None
+
+    return extract
+
+
+def table(prefix: str, rows: str) -> list[Field]:
+    """Text fields from lines `name /path what it is`."""
+    found = []
+    for row in rows.strip().splitlines():
+        name, path, doc = row.strip().split(maxsplit=2)
+        found.append(Field(name=f"{prefix}{name}", type=Type.CHARBUF, doc=doc, extract=from_path(path)))
+    return found
+
+
+JSON = tuple(
+    field
+    for prefix, old in (("json", ""), ("jevt", " Old name."))
+    for field in (
+        Field(
+            name=f"{prefix}.value",
+            type=Type.CHARBUF,
+            doc=f"One value of the document, by JSON pointer: {prefix}.value[/a/b].{old}",
+            bind=_value,
+            argument="required",
+        ),
+        Field(name=f"{prefix}.obj", type=Type.CHARBUF, doc=f"The whole document.{old}", extract=from_path("")),
+        Field(
+            name=f"{prefix}.rawtime",
+            type=Type.CHARBUF,
+            doc=f"Nanoseconds since the epoch.{old}",
+            extract=lambda event: str(event.time),
+        ),
+    )
+)
