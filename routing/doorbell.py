@@ -92,7 +92,7 @@ class Listener:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _subscription().leave(self)
+        await _subscription().leave(self)
 
 
 def listen(*topics: str) -> Listener:
@@ -117,12 +117,14 @@ class _Subscription:
             async with asyncio.timeout(TIMEOUT):
                 await self._up.wait()
 
-    def leave(self, listener: Listener) -> None:
+    async def leave(self, listener: Listener) -> None:
+        """The last one to leave ends the subscription."""
         self._listeners.discard(listener)
-        if not self._listeners and self._task is not None:
-            self._task.cancel()
+        if not self._listeners and (task := self._task) is not None:
             self._task = None
             self._up.clear()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _stay_subscribed(self) -> None:
         tries = 0

@@ -1,17 +1,19 @@
 """An ASGI application under a real event loop in a thread of its own, and a client for it."""
 
 import asyncio
+import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from routing.api.wire import App
 
 TIMEOUT = 30.0
+T = TypeVar("T")
 
 
 @dataclass
@@ -24,6 +26,19 @@ class Answer:
 
     def json(self) -> Any:
         return orjson.loads(self.body)
+
+
+class Stream:
+    """A response that goes on: `read` gives its next piece, None at its end; `leave` closes the connection."""
+
+    def __init__(self) -> None:
+        self.answer = Answer()
+        self.pieces: queue.Queue[bytes | None] = queue.Queue()
+        self.left = asyncio.Event()
+
+    def read(self, seconds: float = TIMEOUT) -> bytes | None:
+        """Raises queue.Empty where nothing comes in time."""
+        return self.pieces.get(timeout=seconds)
 
 
 class Client:
@@ -57,33 +72,40 @@ class Client:
         given = {"authorization": f"Bearer {token}"} if token else {}
         return self.request("POST", path, body, given | {name.replace("_", "-"): headers[name] for name in headers})
 
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Something on the application's own event loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(TIMEOUT)
+
+    @contextmanager
+    def stream(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Iterator[Stream]:
+        """A request whose answer takes its time; the client leaves at the end of the block."""
+        stream = Stream()
+        scope = _scope(method, path, {"host": "127.0.0.1", **(headers or {})})
+        task = asyncio.run_coroutine_threadsafe(self._serve(scope, [body], stream), self._loop)
+        try:
+            yield stream
+        finally:
+            self._loop.call_soon_threadsafe(stream.left.set)
+            task.result(TIMEOUT)
+
     async def _request(self, method: str, path: str, chunks: list[bytes], headers: dict[str, str]) -> Answer:
-        path, _, query = path.partition("?")
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()],
-            "client": ("127.0.0.1", 50000),
-            "server": ("127.0.0.1", 80),
-        }
+        stream = Stream()
+        await self._serve(_scope(method, path, headers), chunks, stream)
+        return stream.answer
+
+    async def _serve(self, scope: dict[str, Any], chunks: list[bytes], stream: Stream) -> None:
         waiting = [
             {"type": "http.request", "body": chunk, "more_body": number < len(chunks)}
             for number, chunk in enumerate(chunks, 1)
         ]
-        answered = asyncio.Event()
-        answer = Answer()
+        answer = stream.answer
 
         async def receive() -> dict[str, Any]:
             if waiting:
                 return waiting.pop(0)
-            await answered.wait()
+            await stream.left.wait()
             return {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
@@ -91,12 +113,32 @@ class Client:
                 answer.status = message["status"]
                 answer.headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
                 return
-            answer.body += message.get("body", b"")
+            if piece := message.get("body", b""):
+                answer.body += piece
+                stream.pieces.put(piece)
             if not message.get("more_body", False):
-                answered.set()
+                stream.left.set()
+                stream.pieces.put(None)
 
         await self._app(scope, receive, send)
-        return answer
+
+
+def _scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    path, _, query = path.partition("?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 80),
+    }
 
 
 @contextmanager

@@ -1,0 +1,46 @@
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.db import OperationalError
+from django.utils import timezone
+
+from routing.tasks import WORKER_SEEN
+from tests.asgi import Client
+
+
+@pytest.fixture(autouse=True)
+def no_worker() -> None:
+    cache.delete(WORKER_SEEN)
+
+
+def test_a_server_that_reaches_its_database_is_healthy(server: Client):
+    answer = server.get("/healthz")
+    assert (answer.status, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(("age", "status"), [(0, 200), (14, 200), (16, 503), (None, 503)])
+def test_it_is_ready_while_a_worker_was_seen_lately(server: Client, age: int | None, status: int):
+    if age is not None:
+        cache.set(WORKER_SEEN, (timezone.now() - timedelta(seconds=age)).isoformat(), 60)
+    answer = server.get("/readyz")
+    assert answer.status == status
+    assert status == 200 or "no worker" in answer.json()["detail"]
+
+
+def test_without_a_broker_it_is_healthy_but_not_ready(server: Client, settings, tmp_path):
+    location = f"unix://{tmp_path}/nothing.sock"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}}
+    assert server.get("/healthz").status == 200
+    assert "broker" in server.get("/readyz").json()["detail"]
+
+
+def test_a_database_that_does_not_answer_is_unhealthy(server: Client, monkeypatch):
+    def refuse(*args: object) -> None:
+        raise OperationalError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django.db.backends.utils.CursorWrapper.execute", refuse)
+        answer = server.get("/healthz")
+    assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert "the database cannot be reached" in answer.json()["detail"]
