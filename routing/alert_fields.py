@@ -56,7 +56,9 @@ def _as_text(value: Any) -> str | None:
 
 
 def _as_flag(value: Any) -> bool | None:
-    return {True: True, False: False, "true": True, "false": False}.get(value) if value != [] else None
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value)
+    return value if isinstance(value, bool) else None
 
 
 def _as_list(value: Any) -> list[Any] | None:

@@ -60,7 +60,7 @@ def _query(node: ast.Expr, checker: Checker) -> Q:
     if not isinstance(left, typed.Read):
         raise _refused(node, "a transformer cannot be searched for")
     if isinstance(leaf, typed.Has):
-        return _exists(left)
+        return _exists(left, node)
     if not isinstance(leaf, typed.Test) or (leaf.modifier and leaf.modifier != "anyof"):
         raise _refused(node, "only comparisons with plain values can be searched for")
     tests = [(leaf.operator, leaf.values)]
@@ -107,10 +107,7 @@ def _time(operator: str, values: tuple[Any, ...], node: ast.Expr) -> Q:
     """Nanoseconds, narrowed by the microseconds of the indexed column."""
     if operator not in _ORDER:
         raise _refused(node, "time can be searched for with <, <=, > and >=")
-    try:
-        moment = EPOCH + timedelta(microseconds=values[0] // 1000)
-    except OverflowError:
-        raise _refused(node, "that time is not in this age") from None
+    moment = EPOCH + timedelta(microseconds=values[0] // 1000)
     near = {"<": "lte", "<=": "lte", ">": "gte", ">=": "gte"}[operator]
     return Q(**{f"time__{near}": moment, f"time_ns__{_ORDER[operator]}": values[0]})
 
@@ -118,7 +115,7 @@ def _time(operator: str, values: tuple[Any, ...], node: ast.Expr) -> Q:
 def _in_fields(left: typed.Read, operator: str, values: tuple[Any, ...], node: ast.Expr) -> Q:
     """A test of one of `output_fields`."""
     key = _key(left, node)
-    there = _exists(left)
+    there = _exists(left, node)
     if left.type in NUMBERS:
         if operator in _ORDER:
             return there & Q(**{f"output_fields__{key}__{_ORDER[operator]}": values[0]})
@@ -136,21 +133,23 @@ def _in_fields(left: typed.Read, operator: str, values: tuple[Any, ...], node: a
     return there & _text(text, operator, values[0], node)
 
 
-def _exists(left: typed.Read) -> Q:
+def _exists(left: typed.Read, node: ast.Expr) -> Q:
     label = left.bound.label
     if label in _COLUMNS:
         return Q(**{f"{_COLUMNS[label]}__isnull": False})
-    key = _key(left, None)
+    key = _key(left, node)
     # A key that holds null is as missing as one that is not there.
     return Q(**{f"output_fields__{key}__isnull": False}) & ~Q(**{f"output_fields__{key}": None})
 
 
-def _key(left: typed.Read, node: ast.Expr | None) -> str:
+def _key(left: typed.Read, node: ast.Expr) -> str:
     """The key of `output_fields` that a field reads."""
     bound = left.bound
-    if bound.field.name == "alert.field":
-        return str(bound.argument)
-    return bound.label
+    key = str(bound.argument) if bound.field.name == "alert.field" else bound.label
+    if "__" in key:
+        # Django would read it as a path.
+        raise _refused(node, f"{key} cannot be searched for")
+    return key
 
 
 def _text(expression: Expression | F, operator: str, value: str, node: ast.Expr) -> Q:

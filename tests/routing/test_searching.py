@@ -1,0 +1,142 @@
+"""Searches find in the database what the same condition takes in Python."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from routing.matching import RuleError, compile, search
+from routing.models import Alert
+from tests import build
+
+pytestmark = pytest.mark.django_db
+
+ALERTS: list[dict[str, Any]] = [
+    {"priority": "critical", "rule": "Shell in container", "output_fields": {"proc.name": "bash", "proc.pid": 1}},
+    {"priority": "notice", "rule": "shell in container", "output_fields": {"proc.name": "Bash", "proc.pid": 10}},
+    {"priority": "error", "rule": "100%_sure", "hostname": "node-2", "output_fields": {"proc.name": "", "proc.pid": 9}},
+    {"priority": "debug", "source": "k8s_audit", "output_fields": {}, "tags": []},
+    {"output_fields": {"proc.name": None, "proc.pid": None}, "tags": ["T1", 'quo"ted']},
+    {"output_fields": {"proc.name": "it's ü", "proc.pid": 2**40, "proc.aname[2]": "sshd"}, "tags": ["T10"]},
+    {"output_fields": {"proc.is_exe_writable": True, "ours.alone": "x"}, "output": "File /ETC/shadow\nread"},
+    {"output_fields": {"proc.is_exe_writable": False, "ours.alone": "10"}, "output": "", "hostname": ""},
+]
+
+
+@pytest.fixture(autouse=True)
+def stored() -> list[Alert]:
+    return [build.alert(**fields) for fields in ALERTS]
+
+
+def both(condition: str) -> tuple[set[int], set[int]]:
+    found = set(Alert.objects.filter(search(condition)).values_list("pk", flat=True))
+    holds = compile(condition)
+    return found, {alert.pk for alert in Alert.objects.all() if holds(alert)}
+
+
+COMPARISONS = [
+    "alert.rule = 'Shell in container'",
+    "alert.rule != 'Shell in container'",
+    "alert.rule contains Shell",
+    "alert.rule contains %_s",
+    "alert.rule icontains SHELL",
+    "alert.rule startswith shell",
+    "alert.rule endswith container",
+    "alert.rule in ('100%_sure', 'shell in container')",
+    "alert.priority >= error",
+    "alert.priority > error",
+    "alert.priority <= notice",
+    "alert.priority < notice",
+    "alert.priority = debug",
+    "alert.priority != debug",
+    "alert.priority in (debug, error)",
+    "alert.source = k8s_audit",
+    "alert.hostname exists",
+    "alert.hostname != node-2",
+    "alert.output contains /etc",
+    "alert.output contains /ETC",
+    "alert.output contains ''",
+    "alert.tags intersects (T1)",
+    "alert.tags intersects (T10, T1)",
+    "alert.tags intersects ('quo\"ted')",
+    "alert.time >= 1795435200000000000",
+    "alert.time < 1795435200000000000",
+    "alert.time > 18446744073709551615",
+    "proc.name = bash",
+    "proc.name != bash",
+    "proc.name in (bash, Bash)",
+    "proc.name exists",
+    "proc.name contains a",
+    "proc.name startswith 'it'",
+    "proc.name endswith ü",
+    'proc.name contains "\'"',
+    "proc.aname[2] = sshd",
+    "proc.pid = 1",
+    "proc.pid != 1",
+    "proc.pid > 1",
+    "proc.pid >= 9",
+    "proc.pid < 10",
+    "proc.pid in (1, 9)",
+    "proc.pid exists",
+    "proc.is_exe_writable = true",
+    "proc.is_exe_writable != true",
+    "alert.field[ours.alone] = x",
+    "alert.field[ours.alone] = 10",
+    "alert.field[nothing] != x",
+    "sensor.name exists",
+    "sensor.name != node-1",
+    "alert.rule contains anyof (Shell, sure)",
+    "proc.name = anyof (bash, Bash)",
+]
+
+
+@pytest.mark.parametrize("condition", COMPARISONS)
+def test_a_comparison_finds_what_it_takes(condition: str) -> None:
+    found, taken = both(condition)
+    assert found == taken
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_any_combination_finds_what_it_takes(data: st.DataObject) -> None:
+    leaves = st.sampled_from(COMPARISONS)
+    trees = st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            inner.map(lambda one: f"not ({one})"),
+            st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda three: f"({' '.join(three)})"),
+        ),
+        max_leaves=6,
+    )
+    found, taken = both(data.draw(trees))
+    assert found == taken
+
+
+def test_an_empty_search_finds_everything() -> None:
+    assert Alert.objects.filter(search(" ")).count() == len(ALERTS)
+
+
+@pytest.mark.parametrize(
+    ("condition", "column"),
+    [
+        ("alert.rule = x and alert.output regex '^a'", 20),
+        ("fd.sip = 10.0.0.1", 1),
+        ("tolower(proc.name) = bash", 1),
+        ("proc.name = val(proc.pname)", 1),
+        ("alert.tags in (a)", 1),
+        ("alert.time = 1", 1),
+        ("alert.rule glob a*", 1),
+        ("alert.field[a__regex] = x", 1),
+    ],
+)
+def test_what_a_database_cannot_do_exactly_is_refused_at_its_place(condition: str, column: int) -> None:
+    with pytest.raises(RuleError) as raised:
+        search(condition)
+    assert raised.value.column == column
+
+
+def test_a_typing_mistake_is_shown_at_its_place() -> None:
+    with pytest.raises(RuleError) as raised:
+        search("alert.rule = x and proc.nmae = cat")
+    assert (raised.value.column, raised.value.hint) == (20, "did you mean proc.name?")
