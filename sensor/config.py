@@ -7,6 +7,7 @@ import re
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 PULL = "pull"
 """The value of `rules.files` that means: ask the server."""
@@ -65,7 +66,7 @@ class Rules:
 
     files: tuple[str, ...] = (PULL,)
     """Rule files and directories, or "pull" for the ruleset the server publishes."""
-    matching: str = "first"
+    matching: Literal["first", "all"] = "first"
     """`first`: the first matching rule of an event speaks; `all`: each one does."""
 
 
