@@ -73,10 +73,8 @@ def why_a_person_decides(run: ActionRun, responder: Responder) -> str:
         return "the alert was not reported by the node's own sensor"
     if responder.where == "server":
         return ""
-    if sensor is None or not sensor.native or alert.sensor_id != sensor.pk:
+    if sensor is None or alert.sensor_id != sensor.pk:
         return "the alert was not reported by the sensor that would act"
-    if sensor.hostname != alert.hostname:
-        return f"the alert is about {alert.hostname}, its sensor runs on {sensor.hostname}"
     if run.kind not in sensor.actions:
         return _not_allowed(run.kind, sensor)
     return ""
