@@ -1,0 +1,146 @@
+"""The doorbells: each calls one service, and a broker that is away loses nothing."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+from pytest_httpserver import HTTPServer
+
+from routing import tasks
+from routing.models import ActionRun, Alert, AlertGroup, Delivery
+from sensorapp.celery import app
+from tests import build
+
+pytestmark = pytest.mark.django_db
+
+Queued = Callable[[str], int]
+
+
+@pytest.fixture
+def queued() -> Queued:
+    """`queued("deliver")`: messages waiting in the broker's queue."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.flushdb()
+    return client.llen  # type: ignore[return-value]
+
+
+@pytest.fixture
+def now() -> Any:
+    return timezone.now()
+
+
+def test_routing_rings_for_every_planned_delivery(queued: Queued, now: Any) -> None:
+    route = build.route()
+    for name in ("one", "two"):
+        route.sinks.add(build.sink(name=name))
+    build.alert(time=now)
+    tasks.route_pending()
+    assert queued("deliver") == 2
+    tasks.route_pending()
+    assert queued("deliver") == 2
+
+
+def test_a_full_batch_rings_for_the_next_one(queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "BATCH", 2)
+    for _ in range(3):
+        build.alert(time=now)
+    tasks.route_pending()
+    assert queued("route") == 1
+    tasks.route_pending()
+    assert queued("route") == 1
+    assert not Alert.objects.filter(routed_at=None).exists()
+
+
+def test_a_sweep_does_all_that_nobody_rang_for(queued: Queued, now: Any, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_data("")
+    route = build.route(group_wait=1)
+    route.sinks.add(build.sink(secrets={"url": httpserver.url_for("/")}))
+    build.alert(time=now)
+    tasks.sweep()
+    assert Alert.objects.get().routed_at is not None
+    AlertGroup.objects.update(next_flush_at=now - timedelta(seconds=1))
+    tasks.sweep()
+    delivery = Delivery.objects.get()
+    assert queued("deliver") >= 1
+    tasks.deliver(delivery.pk)
+    tasks.deliver(delivery.pk)
+    delivery.refresh_from_db()
+    assert (delivery.state, len(httpserver.log)) == ("sent", 1)
+
+
+def test_a_sweep_takes_back_what_a_dead_worker_held(queued: Queued, now: Any) -> None:
+    past = now - timedelta(minutes=5)
+    Delivery.objects.create(
+        sink=build.sink(), reason="", state="sending", lease_until=past, next_attempt_at=past, created_at=past
+    )
+    tasks.sweep()
+    assert Delivery.objects.get().state == "queued"
+    assert queued("deliver") == 1
+
+
+def test_a_sweep_adds_nothing_to_a_queue_that_is_full(
+    queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "MOST_WAITING", 3)
+    sink = build.sink()
+    for _ in range(5):
+        Delivery.objects.create(sink=sink, reason="", next_attempt_at=now, created_at=now)
+    for _ in range(3):
+        tasks.sweep()
+    assert queued("deliver") == 3
+
+
+def test_a_sweep_expires_what_nobody_approved(queued: Queued, now: Any) -> None:
+    route = build.route()
+    build.sensor()
+    route.actions.add(build.action(approval_ttl=1))
+    build.alert(time=now, own_node=True)
+    tasks.sweep()
+    ActionRun.objects.update(expires_at=now - timedelta(seconds=1))
+    tasks.sweep()
+    assert ActionRun.objects.get().state == "expired"
+
+
+def test_a_sweep_leaves_a_sign_that_a_worker_lives(queued: Queued) -> None:
+    cache.delete(tasks.WORKER_SEEN)
+    tasks.sweep()
+    assert cache.get(tasks.WORKER_SEEN) is not None
+
+
+def test_one_failing_step_does_not_stop_the_sweep(
+    queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tasks, "BATCH", "no number")
+    Delivery.objects.create(sink=build.sink(), reason="", next_attempt_at=now, created_at=now)
+    build.alert(time=now)
+    tasks.sweep()
+    assert queued("deliver") == 1
+    assert "sweep_step_failed" in caplog.text
+
+
+@pytest.fixture
+def no_broker(settings: Any) -> Iterator[None]:
+    """Everything that rings finds nobody at the other end."""
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    away = Celery("away", broker=settings.REDIS_URL)
+    away.set_current()
+    yield
+    app.set_current()
+
+
+def test_without_a_broker_everything_is_still_decided(
+    no_broker: None, now: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    route = build.route()
+    route.sinks.add(build.sink())
+    build.alert(time=now)
+    tasks.route_pending()
+    assert Delivery.objects.get().state == "queued"
+    assert "broker_unreachable" in caplog.text
