@@ -7,6 +7,7 @@ language asks it `find(name, argument)` and gets a `Bound` field: checked, and r
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, Literal
 
 from sensor.fields.kinds import Type
@@ -143,6 +144,11 @@ class Catalog:
             return attribute_reader(self.roots[found.via[0]], found.via[1])
         return missing
 
+    def absent(self, root: str) -> SimpleNamespace:
+        """Stands in for a root that a subject does not have: every attribute that a field reads is missing."""
+        names = [one.via[1] for one in self.fields.values() if one.via is not None and one.via[0] == root]
+        return SimpleNamespace(**dict.fromkeys(names))
+
     def nearest(self, name: str) -> str:
         """The existing name that looks most like `name`, or an empty string."""
         close = difflib.get_close_matches(name[:80], self.fields, n=1, cutoff=0.7)
@@ -155,16 +161,6 @@ class Catalog:
             for key, value in other.fields.items():
                 fields.setdefault(key, value)
         return Catalog(name, fields, self.roots, self.recorded, self.type_field)
-
-
-class _Absent:
-    """Every attribute of an absent process or descriptor is missing."""
-
-    def __getattr__(self, name: str) -> None:
-        return None
-
-
-ABSENT = _Absent()
 
 
 def missing(subject: Any) -> None:

@@ -281,7 +281,7 @@ def _counted(outcome: str) -> Any:
 
 OKTA_FIELDS = (
     *table("okta.", _OKTA),
-    _one("okta.security.asnumber", "Number of the network.", number_from_path("/securityContext/asNumber"), Type.UINT64),
+    _one("okta.security.asnumber", "Number of the net.", number_from_path("/securityContext/asNumber"), Type.UINT64),
     *(
         _one(f"okta.target.{word}.{name}", f"{name} of the {word} it is about.", _target(kind, key))
         for word, kind in (("user", "User"), ("group", "UserGroup"), ("app", "AppInstance"))

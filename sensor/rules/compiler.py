@@ -7,7 +7,7 @@ beside it. A missing value is None, and each test is written so that None makes 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sensor.fields.catalog import ABSENT, Catalog
+from sensor.fields.catalog import Catalog
 from sensor.fields.kinds import Type
 from sensor.rules import ast, checker, comparisons, parser, transformers, typed
 from sensor.rules.costs import Costs
@@ -76,16 +76,14 @@ def compile_source(source: str, constants: dict[str, Any]) -> Callable[..., Any]
 class Writer:
     """Writes Python expressions for conditions, and remembers what they need: constants, reads, roots."""
 
-    def __init__(self, catalog: Catalog, *, recorded: bool, event_type: str | None = None) -> None:
+    def __init__(self, catalog: Catalog, *, recorded: bool) -> None:
         self.catalog = catalog
         self.recorded = recorded
-        self.event_type = event_type
         self.constants: dict[str, Any] = {"UNREAD": UNREAD}
         self.costs = Costs()
         self._names: dict[tuple[type, Any], str] = {}
         self._slots: dict[typed.Operand, str] = {}
         self._roots: set[str] = set()
-        self.memos: dict[typed.Condition, str] = {}
 
     def prelude(self) -> list[str]:
         """Statements before the first expression: roots, then slots for what is read."""
@@ -94,13 +92,11 @@ class Writer:
             lines.append("    g = e.given")
         for root in sorted(self._roots):
             lines.append(f"    {root} = e.{self.catalog.roots[root]}")
-            lines.append(f"    if {root} is None: {root} = ABSENT")
-            self.constants["ABSENT"] = ABSENT
+            lines.append(f"    if {root} is None: {root} = no_{root}")
+            self.constants[f"no_{root}"] = self.catalog.absent(root)
         slots = list(self._slots.values())
         if slots:
             lines.append(f"    {' = '.join(slots)} = UNREAD")
-        if self.memos:
-            lines.append(f"    {' = '.join(self.memos.values())} = None")
         return lines
 
     def constant(self, value: Any) -> str:
@@ -117,10 +113,14 @@ class Writer:
             self.constants[name] = value
         return name
 
+    def conjunction(self, node: typed.Condition) -> str:
+        """As `condition`, without the outer parentheses."""
+        if isinstance(node, typed.All):
+            return " and ".join(self.condition(child) for child in self.costs.sorted(node))
+        return self.condition(node)
+
     def condition(self, node: typed.Condition) -> str:
         """An expression that is True or False."""
-        if node in self.memos:
-            return self.memos[node]
         if isinstance(node, typed.All):
             return f"({' and '.join(self.condition(child) for child in self.costs.sorted(node))})"
         if isinstance(node, typed.Any_):
