@@ -156,7 +156,9 @@ def _uuid(value: uuid.UUID | str) -> uuid.UUID:
 
 
 def _end(runs: QuerySet[ActionRun], state: str, reason: str, detail: Any, now: datetime) -> int:
-    return runs.update(state=state, reason=text(reason)[:2000], detail=plain(detail), finished_at=now)
+    told = plain(detail or {})
+    kept = told if isinstance(told, dict) else {"detail": told}
+    return runs.update(state=state, reason=text(reason)[:2000], detail=kept, finished_at=now)
 
 
 def _remember(run: ActionRun, state: str, reason: str, now: datetime) -> None:

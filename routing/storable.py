@@ -17,8 +17,8 @@ SECRET_KEYS = ("webhook_url", "private_key", "key", "dsn")
 
 
 def text(value: str) -> str:
-    """The text without U+0000."""
-    return value.replace("\0", "")
+    """The text without U+0000, and with question marks for halves of surrogate pairs, which are not UTF-8."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def plain(value: Any) -> Any:

@@ -38,7 +38,7 @@ def postgresql(settings: Sequence[str] = FAST) -> Iterator[str]:
             command += ["-c", setting]
         there = ["-h", "127.0.0.1", "-p", str(port), "-U", "test"]
         # It accepts connections, and refuses them with words, before it is up.
-        ready = [f"{binaries}/pg_isready", "--quiet", *there]
+        ready = [f"{binaries}/pg_isready", "--quiet", "--dbname", "postgres", *there]
         with _running(command, lambda: subprocess.run(ready, cwd="/").returncode == 0):
             _quietly([f"{binaries}/createdb", *there, "sensorapp"])
             yield f"postgresql://test@127.0.0.1:{port}/sensorapp"

@@ -44,6 +44,15 @@ def test_a_changed_entry_breaks_the_chain_at_its_place(bob, change):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "value", [1e22, 1e-7, 0.1, -0.0, 2**70, "half \ud800", "é\u2028", {"b": 1, "a": [None, {"": ""}]}, [], "\\u0000"]
+)
+def test_what_the_database_gives_back_has_the_same_hash(value):
+    record("system", "edit", "sink:1", after={"value": value})
+    assert verify() == audit.Verdict(entries=1)
+
+
+@pytest.mark.django_db
 def test_a_removed_entry_breaks_the_chain_at_the_next_one(bob):
     removed, next_one = record(bob, "a", "x"), record(bob, "b", "y")
     AuditEntry.objects.filter(pk=removed.pk).delete()

@@ -144,6 +144,12 @@ def test_what_a_node_reports_cannot_spoil_the_row():
     assert ended.detail == {"name": "cd"}
 
 
+@pytest.mark.parametrize(("told", "kept"), [(None, {}), ([1], {"detail": [1]}), ("gone", {"detail": "gone"})])
+def test_a_detail_that_is_no_object_is_kept_as_one(told, kept):
+    run = leased()
+    assert executor.settle(run.uuid, run.lease, "skipped", "", told, NOW).detail == kept
+
+
 def test_a_lost_run_that_may_be_repeated_is_handed_out_again_under_a_new_lease():
     run = leased()
     assert executor.take_back(NOW + LEASE - SECOND) == 0
