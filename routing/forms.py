@@ -37,7 +37,7 @@ class OptionsForm(forms.Form):
             field.help_text = f"{field.help_text} {_KEEP}"
             if not _needed(option):
                 self.fields[f"forget_{option.name}"] = forms.BooleanField(
-                    required=False, label=f"Forget the stored {field.label.lower()}"
+                    required=False, label=f"Forget the stored {str(field.label).lower()}"
                 )
 
     def plain(self) -> dict[str, Any]:
@@ -117,14 +117,14 @@ class SecretText(forms.Textarea):
 class LinesField(forms.CharField):
     """A list of texts, one a line."""
 
-    def clean(self, value: Any) -> list[str]:  # type: ignore[override]  # a field may clean to another type
+    def clean(self, value: Any) -> list[str]:
         return [line.strip() for line in super().clean(value).splitlines() if line.strip()]
 
 
 class PairsField(forms.CharField):
     """Names with their values, one `name: value` a line."""
 
-    def clean(self, value: Any) -> dict[str, str]:  # type: ignore[override]  # a field may clean to another type
+    def clean(self, value: Any) -> dict[str, str]:
         pairs = {}
         for line in filter(None, map(str.strip, super().clean(value).splitlines())):
             name, colon, said = line.partition(":")

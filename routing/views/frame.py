@@ -118,14 +118,15 @@ def _pulse(user: int, now: datetime) -> dict[str, Any]:
     )
     shut = Sink.objects.filter(enabled=True, open_until__gt=now)
     stopped = Sink.objects.exclude(disabled_reason="")
-    return User.objects.values(
+    found = User.objects.values(
         awaiting=_one(waiting, Count("pk")),
         firing=_one(firing, Count("pk")),
         unrouted_since=_one(unrouted, Min("received_at")),
         overdue_since=_one(overdue, Min("next_attempt_at")),
         shut=_one(shut, Min("name")),
         stopped=_one(stopped, Min("name")),
-    ).get(pk=user)
+    )
+    return dict(found.get(pk=user))
 
 
 def _one(rows: QuerySet[Any], aggregate: Aggregate) -> Subquery:

@@ -62,8 +62,9 @@ def overview(request: HttpRequest) -> HttpResponse:
 def _chart(alerts: QuerySet[Alert], start: datetime, step: timedelta, columns: int) -> charts.Chart:
     step_ns = int(step.total_seconds()) * 10**9
     first = int(start.timestamp()) * 10**9 // step_ns
-    counts = alerts.order_by().values(column=F("time_ns") / step_ns - first).values_list("column", "priority")
-    return charts.stacked(counts.annotate(n=Count("pk")), start, step, columns)
+    placed = alerts.order_by().annotate(column=F("time_ns") / step_ns - first)
+    counts = placed.values_list("column", "priority").annotate(n=Count("pk"))
+    return charts.stacked(counts, start, step, columns)
 
 
 def _top(alerts: QuerySet[Alert], column: str) -> list[charts.Bar]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from routing import access, audit, matching
 from routing.access import requires
 from routing.form_fields import ConditionField, SpanField
+from routing.grouping import ALONE
 from routing.models import Alert, ResponseAction, Route, Sink
 from routing.models.route import WEEK
 from routing.views.asking import address, person
@@ -62,12 +63,9 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         """The names as a list; raises ValidationError for one that is no field of alerts."""
         names = [name.strip() for name in self.cleaned_data["group_by"].split(",") if name.strip()]
         for name in names:
-            if name == "...":
-                continue
-            try:
-                matching.reader(name)
-            except LookupError:
-                raise forms.ValidationError(f"{name} is not a field of alerts") from None
+            if name != ALONE and (error := matching.problem(f"{name} exists")):
+                hint = f"; {error.hint}" if error.hint else ""
+                raise forms.ValidationError(f"{name} is not a field of alerts{hint}")
         return names
 
 

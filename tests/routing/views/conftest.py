@@ -129,7 +129,8 @@ class Page(HTMLParser):
             self.open.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(Element(tag, {name: value or "" for name, value in attrs}))
+        inside = [each.tag for each in self.open]
+        self.elements.append(Element(tag, {name: value or "" for name, value in attrs}, inside=inside))
 
     def handle_endtag(self, tag: str) -> None:
         if tag in VOID:

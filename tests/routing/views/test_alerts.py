@@ -1,0 +1,148 @@
+"""The list of alerts: filters in the URL, pages by key, acknowledging and answering."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.utils import timezone
+
+from routing.models import Acknowledgement, ActionRun, Alert
+from tests import build
+from tests.routing.views.conftest import Page
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+def rules(answer) -> list[str]:
+    """The rules of the alerts that a page lists."""
+    return [
+        element.text for element in Page(answer.content.decode()).all("th") if element.attributes.get("scope") == "row"
+    ]
+
+
+@pytest.fixture
+def three(db: None) -> None:
+    now = timezone.now()
+    build.alert("warning", rule="Read", time=now - timedelta(minutes=1), output_fields={"proc.name": "cat"})
+    build.alert("critical", rule="Shell", time=now - timedelta(minutes=2), hostname="node-2", output_fields={})
+    build.alert("notice", rule="Old", time=now - timedelta(days=3), output_fields={"proc.name": "vim"})
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["Read", "Shell", "Old"]),
+        ("q=proc.name = cat", ["Read"]),
+        ("q=alert.priority >= warning and alert.hostname = node-2", ["Shell"]),
+        ("rule=Old", ["Old"]),
+        ("priority=warning", ["Read", "Shell"]),
+        ("hostname=node-2", ["Shell"]),
+        ("since=1h", ["Read", "Shell"]),
+        ("until=1h", ["Old"]),
+        ("since=1h&priority=critical", ["Shell"]),
+        ("rule=Nothing", []),
+    ],
+)
+def test_every_filter_narrows_the_list(query: str, expected: list[str], as_user, carol) -> None:
+    assert rules(as_user(carol).get(f"/alerts/?{query.replace('>', '%3E')}")) == expected
+
+
+@pytest.mark.usefixtures("three")
+def test_a_condition_with_a_mistake_points_at_it_and_lists_nothing(as_user, carol) -> None:
+    answer = as_user(carol).get("/alerts/", {"q": "proc.nmae = cat"})
+    text = next(pre.text for pre in Page(answer.content.decode()).all("pre"))
+    assert "proc.name" in text
+    assert text.splitlines()[-2:] == ["proc.nmae = cat", "^^^^^^^^^"]
+    assert rules(answer) == []
+
+
+@pytest.mark.parametrize("query", ["since=yesterday", "since=2026-13-40", "until=99999999999h", "priority=loud"])
+def test_a_filter_that_makes_no_sense_is_an_error_on_the_page(query: str, as_user, carol) -> None:
+    answer = as_user(carol).get(f"/alerts/?{query}")
+    assert answer.status_code == 200
+    assert "is not understood" in answer.content.decode()
+
+
+def test_pages_follow_one_another_without_gaps(as_user, carol) -> None:
+    now = timezone.now()
+    for number in range(120):
+        # Several alerts share a time, as they do when a sensor posts a batch.
+        build.alert(rule=f"r{number}", time=now - timedelta(seconds=number // 7))
+    client, seen, query = as_user(carol), [], ""
+    while True:
+        answer = client.get(f"/alerts/?{query}")
+        seen += rules(answer)
+        older = [a for a in Page(answer.content.decode()).all("a") if a.text == "Older alerts"]
+        if not older:
+            break
+        query = older[0].attributes["href"].lstrip("?")
+    assert len(seen) == len(set(seen)) == 120
+
+
+def test_a_cursor_that_makes_no_sense_is_the_first_page(as_user, carol, three) -> None:
+    client = as_user(carol)
+    for cursor in ("x", "1", "9" * 400 + ".1", "1.x"):
+        assert rules(client.get("/alerts/", {"before": cursor})) == ["Read", "Shell", "Old"]
+
+
+def test_htmx_gets_the_rows_alone_and_a_clean_address(as_user, carol, three) -> None:
+    answer = as_user(carol).get("/alerts/?q=&rule=Old&hostname=&since=", **HTMX)
+    assert not answer.content.decode().lstrip().startswith("<!doctype")
+    assert answer["HX-Push-Url"] == "/alerts/?rule=Old"
+    assert "HX-Request" in answer["Vary"]
+    assert rules(answer) == ["Old"]
+
+
+def test_newer_alerts_are_counted_under_the_same_filters(as_user, carol, three) -> None:
+    newest = Alert.objects.latest("pk").pk
+    client = as_user(carol)
+    assert "new alert" not in client.get(f"/alerts/newer/?after={newest}").content.decode()
+    build.alert(rule="Read")
+    build.alert(rule="Shell")
+    assert "2 new alerts" in client.get(f"/alerts/newer/?after={newest}").content.decode()
+    one = client.get(f"/alerts/newer/?after={newest}&rule=Read").content.decode()
+    assert "1 new alert<" in one
+    assert "?rule=Read" in one
+
+
+def test_selected_alerts_are_acknowledged_once_per_fingerprint(as_user, bob) -> None:
+    same = [build.alert(fingerprint="a" * 64), build.alert(fingerprint="a" * 64)]
+    other, left = build.alert(fingerprint="b" * 64), build.alert(fingerprint="c" * 64)
+    chosen = [str(alert.uuid) for alert in (*same, other)]
+    answer = as_user(bob).post(
+        "/alerts/acknowledge/", {"alert": [*chosen, "not-a-uuid"], "comment": "Mine", "next": "/alerts/?rule=x"}
+    )
+    assert answer.url == "/alerts/?rule=x"
+    taken = Acknowledgement.objects.filter(user=bob, comment="Mine")
+    assert set(taken.values_list("fingerprint", flat=True)) == {"a" * 64, "b" * 64}
+    assert left.fingerprint not in taken.values_list("fingerprint", flat=True)
+
+
+def test_the_way_back_leads_nowhere_else(as_user, bob) -> None:
+    alert = build.alert()
+    answer = as_user(bob).post("/alerts/acknowledge/", {"alert": str(alert.uuid), "next": "https://evil.example/"})
+    assert answer.url == "/alerts/"
+
+
+def test_a_response_asked_for_by_hand_waits_for_somebody_else(as_user, bob) -> None:
+    now = timezone.now()
+    sensor = build.sensor(last_seen_at=now)
+    alert = build.alert("critical", time=now, sensor=sensor, token=sensor.token, own_node=True)
+    action = build.action()
+    answer = as_user(bob).post(f"/alerts/{alert.uuid}/respond/", {"action": action.pk})
+    run = ActionRun.objects.get()
+    assert answer.url == run.get_absolute_url()
+    assert (run.requested_by, run.state) == (bob, "awaiting_approval")
+    assert "somebody else must approve" in as_user(bob).get(answer.url).content.decode()
+
+
+def test_asking_for_an_action_that_is_not_there_is_a_404(as_user, bob, world: SimpleNamespace) -> None:
+    client = as_user(bob)
+    for action in ("", "x", "999"):
+        assert client.post(f"/alerts/{world.alert.uuid}/respond/", {"action": action}).status_code == 404
+
+
+def test_an_alert_that_no_route_took_says_so(as_user, carol) -> None:
+    alert = build.alert(routed_at=timezone.now())
+    assert "No route matched" in as_user(carol).get(f"/alerts/{alert.uuid}/").content.decode()

@@ -1,0 +1,60 @@
+"""The log of deliveries and the dead letters."""
+
+from types import SimpleNamespace
+
+from django.utils import timezone
+
+from routing.models import Delivery
+from tests import build
+
+
+def dead(sink, **fields) -> Delivery:
+    now = timezone.now()
+    values = {"sink": sink, "reason": "r", "state": "failed", "next_attempt_at": now, "created_at": now, **fields}
+    return Delivery.objects.create(**values)
+
+
+def test_the_log_is_narrowed_by_state_and_sink(as_user, carol) -> None:
+    one, two = build.sink("slack", name="One"), build.sink("webhook", name="Two")
+    dead(one)
+    dead(two, state="sent")
+    client = as_user(carol)
+    assert [d.sink.name for d in client.get("/deliveries/?state=failed").context["page"].rows] == ["One"]
+    assert [d.sink.name for d in client.get(f"/deliveries/?sink={two.pk}").context["page"].rows] == ["Two"]
+    assert len(client.get("/deliveries/?state=nonsense&sink=x").context["page"].rows) == 2
+
+
+def test_every_attempt_shows_what_was_sent_and_came_back(as_user, carol, world: SimpleNamespace) -> None:
+    text = as_user(carol).get(f"/deliveries/{world.delivery.pk}/").content.decode()
+    assert "answered 404" in text
+    assert "POST ***" in text
+    assert "gone" in text
+
+
+def test_a_dead_letter_is_sent_again_or_discarded(as_user, bob, world: SimpleNamespace) -> None:
+    client, address = as_user(bob), f"/deliveries/{world.delivery.pk}/"
+    client.post(f"{address}retry/")
+    world.delivery.refresh_from_db()
+    assert world.delivery.state == "queued"
+    client.post(f"{address}discard/")
+    world.delivery.refresh_from_db()
+    assert world.delivery.state == "discarded"
+
+
+def test_what_is_being_sent_is_left_alone(as_user, bob) -> None:
+    delivery = dead(build.sink("slack"), state="sending")
+    client = as_user(bob)
+    for verb in ("retry", "discard"):
+        answer = client.post(f"/deliveries/{delivery.pk}/{verb}/", follow=True)
+        assert "at this moment" in answer.content.decode()
+    delivery.refresh_from_db()
+    assert delivery.state == "sending"
+
+
+def test_all_dead_letters_of_a_sink_are_sent_again_but_no_tests(as_user, bob) -> None:
+    one, two = build.sink("slack", name="One"), build.sink("webhook", name="Two")
+    mine, test, other = dead(one), dead(one, event="test"), dead(two)
+    answer = as_user(bob).post("/deliveries/retry-dead/", {"sink": one.pk}, follow=True)
+    assert "1 dead letter is sent again" in answer.content.decode()
+    states = dict(Delivery.objects.values_list("pk", "state"))
+    assert states == {mine.pk: "queued", test.pk: "failed", other.pk: "failed"}

@@ -1,0 +1,79 @@
+"""The frame around pages: the theme, and the banner that says what is wrong."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+
+from routing.models import Delivery
+from routing.tasks import WORKER_SEEN
+from tests import build
+from tests.routing.views.conftest import Page
+
+
+@pytest.fixture
+def worker(db: None):
+    """A worker that swept a moment ago."""
+    cache.set(WORKER_SEEN, "now", 60)
+    yield
+    cache.delete(WORKER_SEEN)
+
+
+def banners(client) -> list[str]:
+    return [banner.text for banner in client.get("/sensors/").context["frame"]["banners"]]
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_healthy_product_has_no_banner(as_user, carol) -> None:
+    assert banners(as_user(carol)) == []
+
+
+def test_a_worker_that_was_never_heard_is_said(as_user, carol) -> None:
+    cache.delete(WORKER_SEEN)
+    assert "No worker was heard" in banners(as_user(carol))[0]
+
+
+@pytest.mark.usefixtures("worker")
+def test_alerts_that_wait_to_be_routed_are_said(as_user, carol) -> None:
+    build.alert(received_at=timezone.now() - timedelta(minutes=5))
+    assert "waited 5" in banners(as_user(carol))[0].replace("\xa0", " ")
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(("fields", "overdue"), [({}, True), ({"enabled": False}, False)])
+def test_overdue_deliveries_are_said_unless_their_sink_is_paused(fields, overdue: bool, as_user, carol) -> None:
+    then = timezone.now() - timedelta(minutes=5)
+    Delivery.objects.create(sink=build.sink(**fields), reason="r", next_attempt_at=then, created_at=then)
+    assert bool(banners(as_user(carol))) is overdue
+
+
+@pytest.mark.usefixtures("worker")
+def test_sinks_in_trouble_are_said(as_user, carol) -> None:
+    build.sink(name="Shut", open_until=timezone.now() + timedelta(minutes=5))
+    build.sink(name="Stopped", disabled_reason="the receiver is gone", enabled=False)
+    said = " ".join(banners(as_user(carol)))
+    assert "Shut keeps failing" in said
+    assert "Stopped was switched off" in said
+
+
+@pytest.mark.parametrize(("cookie", "theme"), [("", "auto"), ("dark", "dark"), ('"><script>', "auto")])
+def test_the_theme_is_painted_by_the_server(cookie: str, theme: str, as_user, carol) -> None:
+    client = as_user(carol)
+    client.cookies["theme"] = cookie
+    html = Page(client.get("/").content.decode()).all("html")[0]
+    assert html.attributes["data-theme"] == theme
+
+
+def test_only_administrators_see_their_section(as_user, carol, alice) -> None:
+    def titles(client) -> list[str]:
+        return [section.title for section in client.get("/").context["frame"]["sections"]]
+
+    assert "Administer" not in titles(as_user(carol))
+    assert "Administer" in titles(as_user(alice))
+
+
+@pytest.mark.parametrize(("path", "name"), [("/", "overview"), ("/sinks/new/slack/", "sinks"), ("/runs/", "runs")])
+def test_the_navigation_marks_where_one_is(path: str, name: str, as_user, erin) -> None:
+    sections = as_user(erin).get(path).context["frame"]["sections"]
+    assert [link.name for section in sections for link in section.links if link.current] == [name]

@@ -1,0 +1,84 @@
+"""A group's page: its timeline, and looking after it."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.utils import timezone
+
+from routing.models import Acknowledgement, AlertGroup, Comment, GroupedAlert
+from tests import build
+from tests.routing.views.conftest import Page
+
+
+def story(answer) -> str:
+    """The timeline as one line of text."""
+    text = next(each.text for each in Page(answer.content.decode()).all("ol"))
+    return " ".join(text.split())
+
+
+def test_the_timeline_tells_the_whole_way_in_its_order(as_user, carol, world: SimpleNamespace) -> None:
+    told = story(as_user(carol).get(f"/groups/{world.group.pk}/"))
+    words = [
+        "Received",
+        "Matched the rule",
+        "Took the route Production",
+        "Delivery to Slack #sec",
+        "attempt 1: Failed, 404",
+        "Response asked for Kill pid 4242",
+        "Acknowledged by bob: On it",
+        "bob said: Looks real",
+    ]
+    assert sorted(words, key=told.index) == words
+
+
+def test_a_large_group_shows_its_first_and_newest_alerts_and_counts_the_rest(as_user, carol) -> None:
+    now = timezone.now()
+    group = build.group(build.route(), count=60)
+    for number in range(60):
+        alert = build.alert(output=f"number {number:02}", time=now + timedelta(seconds=number))
+        GroupedAlert.objects.create(group=group, alert=alert)
+    answer = as_user(carol).get(f"/groups/{group.pk}/")
+    told = story(answer)
+    assert "number 00" in told
+    assert "number 59" in told
+    assert "number 30" not in told
+    assert "39 more are between them" in answer.content.decode()
+
+
+def test_acknowledging_a_group_covers_every_fingerprint_in_it(as_user, bob) -> None:
+    group = build.group(build.route(), fingerprint="b" * 64)
+    for fingerprint in ("a" * 64, "b" * 64):
+        GroupedAlert.objects.create(group=group, alert=build.alert(fingerprint=fingerprint))
+    client = as_user(bob)
+    client.post(f"/groups/{group.pk}/acknowledge/", {"comment": "Looking"})
+    assert set(Acknowledgement.objects.values_list("fingerprint", flat=True)) == {"a" * 64, "b" * 64}
+    group.refresh_from_db()
+    assert group.state == "acknowledged"
+    client.post(f"/groups/{group.pk}/withdraw/")
+    group.refresh_from_db()
+    assert group.state == "firing"
+    assert not Acknowledgement.objects.exists()
+
+
+def test_a_comment_is_kept_and_an_empty_one_is_refused_in_words(as_user, bob, world: SimpleNamespace) -> None:
+    client, address = as_user(bob), f"/groups/{world.group.pk}/"
+    client.post(f"{address}comment/", {"comment": "Asked the web team"})
+    assert Comment.objects.filter(text="Asked the web team", user=bob).count() == 1
+    answer = client.post(f"{address}comment/", {"comment": "  "}, follow=True)
+    assert "The comment is empty" in answer.content.decode()
+
+
+@pytest.mark.parametrize(("query", "titles"), [("", ["f"]), ("?state=resolved", ["r"]), ("?state=all", ["f", "r"])])
+def test_the_list_shows_one_state_and_firing_first(query: str, titles: list[str], as_user, carol) -> None:
+    now, route = timezone.now(), build.route()
+    build.group(route, key="1", title="f", last_seen_at=now)
+    build.group(route, key="2", title="r", state=AlertGroup.State.RESOLVED, last_seen_at=now - timedelta(hours=1))
+    page = Page(as_user(carol).get(f"/groups/{query}").content.decode())
+    links = [a.text for a in page.all("a") if a.attributes.get("href", "").startswith("/groups/") and "th" in a.inside]
+    assert links == titles
+
+
+def test_a_viewer_sees_no_buttons(as_user, carol, world: SimpleNamespace) -> None:
+    page = Page(as_user(carol).get(f"/groups/{world.group.pk}/").content.decode())
+    assert "Acknowledge" not in [button.text for button in page.all("button")]

@@ -1,0 +1,101 @@
+"""Silences: their form, the preview, and ending them."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from routing.models import GroupedAlert, Silence
+from routing.views.silences import like, quoted
+from tests import build
+
+NEW = {"condition": "alert.rule = Read", "comment": "Rebuild", "starts_at": "", "lasts": "2h"}
+
+
+def test_a_silence_is_stored_with_its_author_and_reason(as_user, bob) -> None:
+    assert as_user(bob).post("/silences/new/", NEW).url == "/silences/"
+    silence = Silence.objects.get()
+    assert (silence.author, silence.comment) == (bob, "Rebuild")
+    assert silence.ends_at - silence.starts_at == timedelta(hours=2)
+
+
+def test_a_preview_counts_and_stores_nothing(as_user, bob) -> None:
+    now = timezone.now()
+    group = build.group(build.route())
+    for rule in ("Read", "Read", "Shell"):
+        GroupedAlert.objects.create(group=group, alert=build.alert(rule=rule, time=now))
+    build.alert(rule="Read", time=now - timedelta(days=2))
+    answer = as_user(bob).post("/silences/new/", {**NEW, "preview": "1"}, HTTP_HX_REQUEST="true")
+    text = " ".join(answer.content.decode().split())
+    assert "<strong>2</strong> of the 3 alerts of the last 24 h" in text
+    assert "<strong>0</strong> groups firing now" in text
+    assert not Silence.objects.exists()
+
+
+def test_a_preview_warns_where_everything_would_be_hidden(as_user, bob) -> None:
+    build.alert(rule="Read", time=timezone.now())
+    answer = as_user(bob).post("/silences/new/", {**NEW, "preview": "1"}, HTTP_HX_REQUEST="true")
+    assert "That is every alert" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"condition": "alert.rul = x"}, "did you mean alert.rule?"),
+        ({"condition": ""}, "This field is required"),
+        ({"comment": ""}, "This field is required"),
+        ({"lasts": "forever"}, "is not a length of time"),
+        ({"lasts": "100d"}, "At most 90 days"),
+        ({"starts_at": "2020-01-01"}, "must end after it starts"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_stored(changed: dict[str, str], said: str, as_user, bob) -> None:
+    answer = as_user(bob).post("/silences/new/", {**NEW, **changed})
+    assert said in answer.content.decode()
+    assert not Silence.objects.exists()
+
+
+def test_a_silence_can_start_later(as_user, bob) -> None:
+    as_user(bob).post("/silences/new/", {**NEW, "starts_at": "3h"})
+    assert Silence.objects.get().starts_at > timezone.now() + timedelta(hours=2)
+    assert "Rebuild" in as_user(bob).get("/silences/?state=scheduled").content.decode()
+
+
+def test_extending_and_ending(as_user, bob) -> None:
+    client = as_user(bob)
+    client.post("/silences/new/", NEW)
+    silence = Silence.objects.get()
+    before = silence.ends_at
+    client.post(f"/silences/{silence.pk}/extend/", {"hours": "4"})
+    silence.refresh_from_db()
+    assert silence.ends_at - before == timedelta(hours=4)
+    client.post(f"/silences/{silence.pk}/end/")
+    answer = client.post(f"/silences/{silence.pk}/end/", follow=True)
+    assert "has ended already" in answer.content.decode()
+    assert "Rebuild" in client.get("/silences/?state=expired").content.decode()
+
+
+@pytest.mark.parametrize("rule", ["Read sensitive file", 'With "quotes"', "It's one", "Plain", "a = b or c", "%s"])
+def test_the_suggested_condition_holds_for_its_alert(rule: str, as_user, bob) -> None:
+    from routing import matching
+
+    alert = build.alert(rule=rule, hostname="node-1", output_fields={"proc.name": "my cat", "k8s.ns.name": "prod"})
+    condition = like(alert)
+    assert matching.compile(condition)(alert)
+    assert "proc.name" in condition
+    assert not matching.compile(condition)(build.alert(rule="Other"))
+
+
+def test_the_filters_of_the_list_become_the_condition(as_user, bob) -> None:
+    query = {"q": "proc.name = a or proc.name = b", "rule": "Read it", "hostname": "node-1", "priority": "error"}
+    form = as_user(bob).get("/silences/new/", query).context["form"]
+    assert form.initial["condition"] == (
+        '(proc.name = a or proc.name = b) and alert.rule = "Read it" and alert.hostname = node-1 '
+        "and alert.priority >= error"
+    )
+
+
+def test_a_word_needs_no_quotes() -> None:
+    assert quoted("node-1") == "node-1"
+    assert quoted("a b") == '"a b"'
+    assert quoted('a "b"') == "'a \"b\"'"

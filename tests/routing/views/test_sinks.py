@@ -1,0 +1,123 @@
+"""Sinks: adding one of a kind, write-only secrets, the Test button."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.utils import timezone
+from pytest_httpserver import HTTPServer
+
+from routing.models import AuditEntry, Delivery, Sink
+from routing.views.sinks import health_of
+from tests import build
+
+SLACK = {
+    "name": "Slack #sec",
+    "option-webhook_url": "https://hooks.example.test/services/TOPSECRET",
+    "option-channel": "#sec",
+    "option-api_url": "https://slack.com/api",
+}
+
+
+def test_a_sink_is_added_with_its_secret_apart(as_user, erin) -> None:
+    answer = as_user(erin).post("/sinks/new/slack/", SLACK)
+    sink = Sink.objects.get()
+    assert answer.url == f"/sinks/{sink.pk}/"
+    assert sink.config["channel"] == "#sec"
+    assert "webhook_url" not in sink.config
+    assert sink.secrets == {"webhook_url": "https://hooks.example.test/services/TOPSECRET"}
+    entry = AuditEntry.objects.get(verb="create")
+    assert "TOPSECRET" not in str(entry.after)
+
+
+def test_a_stored_secret_is_never_shown_and_kept_when_left_empty(as_user, erin) -> None:
+    client = as_user(erin)
+    client.post("/sinks/new/slack/", SLACK)
+    sink = Sink.objects.get()
+    for address in (f"/sinks/{sink.pk}/", f"/sinks/{sink.pk}/edit/", "/sinks/", "/audit/"):
+        assert "TOPSECRET" not in client.get(address).content.decode()
+    client.post(f"/sinks/{sink.pk}/edit/", {**SLACK, "name": "Renamed", "option-webhook_url": ""})
+    sink.refresh_from_db()
+    assert (sink.name, sink.secrets["webhook_url"][-9:]) == ("Renamed", "TOPSECRET")
+
+
+def test_a_secret_that_was_just_entered_is_not_sent_back(as_user, erin) -> None:
+    answer = as_user(erin).post("/sinks/new/slack/", {**SLACK, "name": ""})
+    assert "This field is required" in answer.content.decode()
+    assert "TOPSECRET" not in answer.content.decode()
+
+
+def test_an_optional_secret_can_be_forgotten(as_user, erin) -> None:
+    client = as_user(erin)
+    client.post("/sinks/new/slack/", {**SLACK, "option-bot_token": "xoxb-1"})
+    sink = Sink.objects.get()
+    client.post(f"/sinks/{sink.pk}/edit/", {**SLACK, "option-webhook_url": "", "option-forget_bot_token": "on"})
+    sink.refresh_from_db()
+    assert set(sink.secrets) == {"webhook_url"}
+
+
+def test_the_test_button_shows_what_was_sent_and_what_came_back(as_user, erin, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/TOPSECRET").respond_with_data("ok")
+    sink = build.sink("slack", secrets={"webhook_url": httpserver.url_for("/TOPSECRET")})
+    text = as_user(erin).post(f"/sinks/{sink.pk}/test/", HTTP_HX_REQUEST="true").content.decode()
+    assert "It works" in text
+    assert "Test message" in text
+    assert "TOPSECRET" not in text
+    assert not text.lstrip().startswith("<!doctype")
+    assert Delivery.objects.get(event="test").state == "sent"
+
+
+def test_the_test_button_works_without_javascript(as_user, erin, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_data("no_service", status=404)
+    sink = build.sink("slack", secrets={"webhook_url": httpserver.url_for("/hook")})
+    answer = as_user(erin).post(f"/sinks/{sink.pk}/test/", follow=True)
+    assert answer.redirect_chain[-1][0] == f"/sinks/{sink.pk}/"
+    assert "answered 404" in answer.content.decode()
+
+
+def test_a_paused_sink_waits_and_a_resumed_one_is_forgiven(as_user, erin) -> None:
+    sink = build.sink("slack", failures=9, open_until=timezone.now() + timedelta(hours=1), disabled_reason="410")
+    client = as_user(erin)
+    client.post(f"/sinks/{sink.pk}/pause/")
+    sink.refresh_from_db()
+    assert sink.enabled is False
+    client.post(f"/sinks/{sink.pk}/resume/")
+    sink.refresh_from_db()
+    assert (sink.enabled, sink.failures, sink.open_until, sink.disabled_reason) == (True, 0, None, "")
+    assert list(AuditEntry.objects.order_by("pk").values_list("verb", flat=True)) == ["pause", "resume"]
+
+
+NOW = timezone.now()
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({}, "Unproven"),
+        ({"last_sent_at": NOW}, "OK"),
+        ({"failures": 2}, "Retrying"),
+        ({"failures": 9, "open_until": NOW + timedelta(minutes=5)}, "Failing, left alone"),
+        ({"warning": "401"}, "Warning"),
+        ({"enabled": False, "failures": 2}, "Paused"),
+        ({"enabled": False, "disabled_reason": "410"}, "Switched off"),
+    ],
+)
+def test_health_is_one_word(fields: dict[str, object], word: str) -> None:
+    assert health_of(Sink(**fields), NOW)[1] == word
+
+
+def test_the_list_counts_what_was_sent_and_what_waits(as_user, carol, world: SimpleNamespace) -> None:
+    now = timezone.now()
+    for state in ("sent", "sent", "sent", "failed", "queued"):
+        Delivery.objects.create(
+            sink=world.sink, reason="r", state=state, next_attempt_at=now, created_at=now, settled_at=now
+        )
+    row = as_user(carol).get("/sinks/").context["rows"][0]
+    assert (row.percent, row.queued, [route.name for route in row.routes]) == ("75 %", 1, ["Production"])
+
+
+def test_a_kind_that_is_gone_is_listed_all_the_same(as_user, carol) -> None:
+    sink = build.sink("pigeon")
+    client = as_user(carol)
+    assert "pigeon (not installed)" in client.get("/sinks/").content.decode()
+    assert "pigeon (not installed)" in client.get(f"/sinks/{sink.pk}/").content.decode()
