@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 
 from routing.api import gate
+from routing.api.closing import Closing
 from routing.api.health import Health
 from routing.api.in_threads import Threads
 from routing.api.lease import Lease
@@ -29,14 +30,15 @@ class Entry:
         self._pages = Threads(PAGE_THREADS, "pages")
         self._threads = threads = Threads(RAW_THREADS, "raw")
         senders = Senders(threads)
+        self._closing = Closing()
         self._intake = Intake()
         self._writer = Writer(self._intake.store, self._after_commit)
         self._ringer = Ringer(wake_router)
         self._django = Pooled(django, self._pages)
         self._health = Health(threads)
-        self._lease = Lease(senders, threads)
+        self._lease = Lease(senders, threads, self._closing)
         self._post_alerts = PostAlerts(senders, self._writer, threads)
-        self._stream = Stream(threads)
+        self._stream = Stream(threads, self._closing)
         self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,9 +78,11 @@ class Entry:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self._closing.watch()
                 self._start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                self._closing.close()
                 for part in (self._writer, self._ringer, self._threads, self._pages):
                     await asyncio.to_thread(part.stop)
                 await send({"type": "lifespan.shutdown.complete"})

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from routing import doorbell, executor
 from routing.admission import Sender
+from routing.api.closing import Closing
 from routing.api.in_threads import Threads
 from routing.api.problems import Problem
 from routing.api.tokens import Senders, bearer
@@ -34,24 +35,19 @@ class Wanted(msgspec.Struct):
 class Lease:
     """The long poll; a run is handed out once, under a lease that its result must name."""
 
-    def __init__(self, senders: Senders, threads: Threads) -> None:
+    def __init__(self, senders: Senders, threads: Threads, closing: Closing) -> None:
         self._senders = senders
         self._threads = threads
+        self._closing = closing
 
     async def __call__(self, request: Request, send: Send) -> None:
         sender = await self._senders.sender(bearer(request.headers.get("authorization", "")), SENSORS)
         wanted = read(await request.body(BODY_BYTES))
-        leaving = asyncio.create_task(request.left())
-        waiting = asyncio.create_task(self._runs(sender, wanted))
-        try:
-            await asyncio.wait({leaving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            leaving.cancel()
-            if not waiting.done():
-                waiting.cancel()
-        await asyncio.gather(leaving, return_exceptions=True)
-        if not waiting.cancelled() and waiting.done():
+        waiting, leaving = await self._closing.until_any(self._runs(sender, wanted), request.left())
+        if not waiting.cancelled():
             await answer_json(send, 200, {"runs": waiting.result()})
+        elif leaving.cancelled():  # The server stops.
+            await answer_json(send, 200, {"runs": []})
 
     async def _runs(self, sender: Sender, wanted: Wanted) -> list[dict[str, Any]]:
         clock = asyncio.get_running_loop().time

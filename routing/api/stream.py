@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.http.cookie import parse_cookie
 
 from routing import access, doorbell
+from routing.api.closing import Closing
 from routing.api.in_threads import Threads
 from routing.api.problems import Problem
 from routing.api.wire import Request, Send
@@ -26,8 +27,9 @@ STILL_HERE = b": still here\n\n"
 class Stream:
     """Server-sent events (HTML standard, section 9.2), for people who are signed in."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, closing: Closing) -> None:
         self._threads = threads
+        self._closing = closing
 
     async def __call__(self, request: Request, send: Send) -> None:
         """Raises Problem 401 for a stranger, 403 for another site's page."""
@@ -42,14 +44,9 @@ class Stream:
         async def still_allowed() -> bool:
             return await self._threads.run(may_view, session)
 
-        telling = asyncio.create_task(tell(send, still_allowed))
-        leaving = asyncio.create_task(request.left())
-        try:
-            await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            leaving.cancel()
-            telling.cancel()
-        await asyncio.gather(telling, leaving, return_exceptions=True)
+        telling, _ = await self._closing.until_any(tell(send, still_allowed), request.left())
+        if not telling.cancelled():
+            telling.result()
         await send({"type": "http.response.body", "body": b""})
 
 
