@@ -24,8 +24,8 @@ from routing.sinks.base import Outcome, Sender, Verdict
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=120)
-"""How long a try may take before its worker counts as dead; several times what the outbound client allows."""
+LEASE = timedelta(seconds=60)
+"""How long a try may take before its worker counts as dead; more than twice what the outbound client allows."""
 State = Delivery.State
 _OPEN = (State.QUEUED, State.SENDING)
 # A group's messages reach a sink in order: a resolve that overtook its trigger would leave the alarm on for ever.

@@ -21,8 +21,8 @@ from routing.outbound import AddressRefused, OutboundError, dial
 from routing.sinks import wording
 from routing.sinks.base import Message, Outcome, Sender, Verdict
 
-TIMEOUT = 15.0
-"""Seconds for connecting and for each answer; there are about eight of them."""
+TIMEOUT = 10.0
+"""Seconds for connecting and for each answer; there are about eight of them, of which one or two are slow."""
 MOST_SHOWN = 20
 """Alerts in one mail; it says how many more there are."""
 MOST_OUTPUT = 4000
