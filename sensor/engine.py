@@ -6,6 +6,7 @@ from typing import Literal
 import structlog
 
 from sensor.event import Event
+from sensor.rules.correlate import Window
 from sensor.rules.dispatch import Dispatch, dispatcher
 from sensor.rules.ruleset import Rule, RuleSet
 
@@ -26,6 +27,7 @@ class Engine:
         self._by_source: dict[str, list[Rule]] = {}
         for rule in self.rules:
             self._by_source.setdefault(rule.source, []).append(rule)
+        self._windows = {rule: Window(rule.count) for rule in self.rules if rule.count is not None}
         self._index: dict[tuple[str, str], list[Rule]] = {}
         self._dispatch: dict[tuple[str, str, bool], Dispatch] = {}
 
@@ -60,7 +62,7 @@ class Engine:
         rules = self.candidates(source, event_type)
         if rules:
             catalog = rules[0].catalog
-            dispatch = dispatcher(rules, catalog, event_type, first=self.first, recorded=recorded)
+            dispatch = dispatcher(rules, catalog, event_type, self._windows, first=self.first, recorded=recorded)
         else:
             dispatch = _nothing
         if len(self._dispatch) < 2 * MAX_TYPES:
@@ -72,6 +74,8 @@ class Engine:
         for rule in self.candidates(event.source, event.type):
             try:
                 matched = rule.matches(event)
+                if matched and rule in self._windows:
+                    matched = self._windows[rule].reached(event)
             except Exception as error:
                 self._count(rule, error)
                 continue

@@ -174,6 +174,10 @@ def _around(text: str) -> Extract:
     return lambda event: abs(event.time - middle) // 1_000_000
 
 
+def _failed_in(part: str) -> Extract:
+    return lambda event: int(bool(failed(event)) and _CATEGORY.get(event.type, "other") == part)
+
+
 def _is_in(names: frozenset[str]) -> Callable[[Event], bool]:
     return lambda event: event.type in names
 
@@ -248,7 +252,7 @@ SYSCALL = (
     _one("evt.count.error", Type.UINT32, "1 when it failed.", lambda e: int(bool(failed(e)))),
     *(
         _one(f"evt.count.error.{part}", Type.UINT32, f"1 when it failed and is about {part}.",
-             lambda e, part=part: int(bool(failed(e)) and _CATEGORY.get(e.type, "other") == part))
+             _failed_in(part))
         for part in ("file", "net", "memory", "other")
     ),
     _one("evt.count.exit", Type.UINT32, "1 for exit events, which all are.", lambda e: 1),

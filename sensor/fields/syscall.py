@@ -48,10 +48,10 @@ def _from_argument(name: str) -> Extract:
 
 def _extensions() -> Iterator[Field]:
     """Fields of extensions that upstream loads on top of this source."""
-    for kind, names in _KRSI.items():
+    for sort, names in _KRSI.items():
         for name in names:
             doc = f"{name} of an event reported by a security hook (krsi_open, krsi_connect, …)."
-            yield Field(name=f"krsi.{name}", type=kind, doc=doc, extract=_from_argument(name))
+            yield Field(name=f"krsi.{name}", type=sort, doc=doc, extract=_from_argument(name))
     for kind in _META:
         listed = kind == "svc"
         doc = f"of the pod's {kind}, from the cluster's API."
@@ -61,8 +61,8 @@ def _extensions() -> Iterator[Field]:
                     argument="required", bind=lambda label: missing)  # fmt: skip
         yield Field(name=f"k8smeta.{kind}.labels", type=Type.CHARBUF, doc=f"Labels {doc}", is_list=True)
     yield Field(name="k8smeta.pod.ip", type=Type.CHARBUF, doc="Address of the pod, from the cluster's API.")
-    for name, kind in (("count_min_sketch", Type.UINT64), ("count_min_sketch.profile", Type.CHARBUF)):
-        yield Field(name=f"anomaly.{name}", type=kind, doc="Counts of behaviours.", argument="optional", index=True,
+    for name, sort in (("count_min_sketch", Type.UINT64), ("count_min_sketch.profile", Type.CHARBUF)):
+        yield Field(name=f"anomaly.{name}", type=sort, doc="Counts of behaviours.", argument="optional", index=True,
                     bind=lambda number: missing)  # fmt: skip
 
 

@@ -4,7 +4,7 @@ All errors of a condition are collected, so that a person sees them at once.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from sensor.fields.catalog import Catalog, UnknownField
 from sensor.fields.kinds import LIST_ELEMENTS, STRINGS, Type, allowed_operators, family
@@ -16,6 +16,9 @@ MAX_NODES = 100_000
 """Conditions within one condition, macros put in place."""
 
 _SET_OPERATORS = ("in", "intersects", "pmatch")
+
+
+Node = TypeVar("Node")
 
 
 class Failed(Exception):
@@ -55,7 +58,11 @@ class Checker:
                 failed = failed or child is None
                 if child is not None:
                     children.extend(child.children if isinstance(child, kind) else (child,))
-            return None if failed else self._intern(kind, tuple(children))
+            if failed:
+                return None
+            if kind is typed.All:
+                return self._intern(typed.All, tuple(children))
+            return self._intern(typed.Any_, tuple(children))
         if isinstance(expr, ast.Not):
             child = self.condition(expr.child)
             if isinstance(child, typed.Negate):
@@ -73,9 +80,9 @@ class Checker:
             return self._comparison(expr)
         raise self.failed(f"Undefined macro '{expr}' used in filter.", expr.span)
 
-    def _intern(self, kind: Callable[..., Any], *parts: Any) -> Any:
+    def _intern(self, kind: Callable[..., Node], *parts: Any) -> Node:
         key = (kind, *parts)
-        found = self._interned.get(key)
+        found: Node | None = self._interned.get(key)
         if found is None:
             found = self._interned[key] = kind(*parts)
         return found

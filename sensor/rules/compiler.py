@@ -42,7 +42,7 @@ def check_condition(
 
 def compile_checked(condition: typed.Condition, catalog: Catalog) -> Predicate:
     """The function of a checked condition."""
-    fast = compile_source(*predicate_source(condition, catalog, recorded=False))
+    fast: Predicate = compile_source(*predicate_source(condition, catalog, recorded=False))
     if not catalog.recorded:
         return fast
     slow: list[Predicate] = []
@@ -114,7 +114,7 @@ class Writer:
         return name
 
     def conjunction(self, node: typed.Condition) -> str:
-        """As `condition`, without the outer parentheses."""
+        """As `condition`, to stand before or behind `and`."""
         if isinstance(node, typed.All):
             return " and ".join(self.condition(child) for child in self.costs.sorted(node))
         return self.condition(node)
@@ -250,6 +250,7 @@ def _applied(operand: typed.Apply) -> Callable[[Any], Any]:
     readers = [reader_of(one) for one in operand.operands]
     if operand.name == "getopt" and operand.argument is not None:
         wanted = operand.argument
-        return lambda event: transformers.getopt_value(*(read(event) for read in readers), wanted)
+        arguments, options = readers
+        return lambda event: transformers.getopt_value(arguments(event), options(event), wanted)
     function = transformers.FUNCTIONS[operand.name]
     return lambda event: function(*(read(event) for read in readers))

@@ -1,17 +1,26 @@
 """All rules for one event type as one function, so that each value is read at most once per event."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sensor.fields.catalog import Catalog
 from sensor.rules.compiler import Writer, compile_source
+from sensor.rules.correlate import Window
 from sensor.rules.ruleset import Rule
 from sensor.rules.simplify import Simplifier
 
 Dispatch = Callable[[Any], list[Rule]]
 
 
-def dispatcher(rules: Sequence[Rule], catalog: Catalog, event_type: str, *, first: bool, recorded: bool) -> Dispatch:
+def dispatcher(
+    rules: Sequence[Rule],
+    catalog: Catalog,
+    event_type: str,
+    windows: Mapping[Rule, Window],
+    *,
+    first: bool,
+    recorded: bool,
+) -> Dispatch:
     """A function from an event of this type to the rules that match, in order; the first only, if so wanted."""
     writer = Writer(catalog, recorded=recorded)
     simplifier = Simplifier(catalog.type_field, event_type)
@@ -21,10 +30,13 @@ def dispatcher(rules: Sequence[Rule], catalog: Catalog, event_type: str, *, firs
         if found is False:
             continue
         name = writer.constant(rule)
-        test = "" if found is True else f"if {writer.conjunction(found)}: "
+        tests = [] if found is True else [writer.conjunction(found)]
+        if rule in windows:
+            tests.append(f"{writer.constant(windows[rule].reached)}(e)")
+        test = f"if {' and '.join(tests)}: " if tests else ""
         if first:
             body.append(f"    {test}return [{name}]")
-            if found is True:
+            if not tests:
                 break
         else:
             body.append(f"    {test}found.append({name})")

@@ -7,6 +7,7 @@ from sensor.fields import ALL
 from sensor.fields.catalog import Catalog
 from sensor.rules import ast, evttypes, exceptions, lint, warn
 from sensor.rules.checker import Checker
+from sensor.rules.correlate import counting
 from sensor.rules.definitions import Definitions, ExceptionDef, RuleDef
 from sensor.rules.errors import Place, RuleError, RuleWarning, Source, Span
 from sensor.rules.output import compile_output
@@ -102,7 +103,7 @@ class _Loading:
         for one in definition.exceptions:
             self._check_exception(definition, one)
         whole = exceptions.excepted(parsed, definition.exceptions)
-        condition = self._resolver.condition(definition.condition, whole)
+        condition = self._resolver.condition(whole)
         if definition.unknown_source or condition is None:
             return None
         catalog = self.catalog[definition.source]
@@ -114,13 +115,14 @@ class _Loading:
         try:
             types = evttypes.inferred(condition) if catalog.type_field else types
             output = compile_output(warn.without_container_info(definition.output), catalog)
+            count = counting(definition.count, catalog) if definition.count is not None else None
         except RuleError as error:
             errors.append(error)
         if errors or checked is None:
             self._failed(definition, errors)
             return None
         self.warnings += warn.about_rule(definition, condition, checked, output, types, catalog)
-        return Rule(definition, catalog, condition, checked, output, types.known)
+        return Rule(definition, catalog, condition, checked, output, types.known, count)
 
     def _check_exception(self, definition: RuleDef, exception: ExceptionDef) -> None:
         catalog = self.catalog.get(definition.source)

@@ -103,8 +103,8 @@ class Reader:
         try:
             _READERS[kind](self, item)
         except RuleError:
-            if kind in ("list", "macro") and isinstance(name := item.get(kind), Scalar):
-                self.definitions.broken.add(name.value)
+            if kind in ("list", "macro") and isinstance(named := item.get(kind), Scalar):
+                self.definitions.broken.add(named.value)
             raise
 
     def warn(self, code: str, message: str, span: Span, hint: str = "") -> None:

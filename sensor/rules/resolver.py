@@ -10,8 +10,8 @@ import difflib
 from collections.abc import Iterable
 
 from sensor.rules import ast, lexer
-from sensor.rules.definitions import Definitions, ListDef, MacroDef
-from sensor.rules.errors import Place, RuleError, Source
+from sensor.rules.definitions import Definitions, ListDef, MacroDef, RuleDef
+from sensor.rules.errors import Place, RuleError
 from sensor.rules.lexer import Cursor
 from sensor.rules.parser import parse_source
 from sensor.rules.yaml_tree import Scalar, text_of
@@ -175,7 +175,11 @@ class Resolver:
             known = self._sizes[id(expr)] = (expr, number)
         return known[1]
 
-    def condition(self, source: Source, expr: ast.Expr) -> ast.Expr | None:
+    def base_of(self, rule: RuleDef) -> ast.Expr | None:
+        """A rule's condition without its exceptions."""
+        return self.condition(parse_source(rule.condition))
+
+    def condition(self, expr: ast.Expr) -> ast.Expr | None:
         """A rule's condition, whole; raises RuleError for what is wrong in it."""
         resolved = self.with_macros(self.with_lists(expr))
         if resolved is not None and self.size(resolved) > MAX_NODES:

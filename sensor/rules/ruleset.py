@@ -9,7 +9,8 @@ from sensor.alert import Priority
 from sensor.fields.catalog import Catalog
 from sensor.rules import ast, typed
 from sensor.rules.compiler import compile_checked
-from sensor.rules.definitions import CountDef, Definitions, RuleDef
+from sensor.rules.correlate import Counting
+from sensor.rules.definitions import Definitions, RuleDef
 from sensor.rules.errors import RuleError, RuleWarning
 from sensor.rules.output import Output
 
@@ -25,6 +26,7 @@ class Rule:
         checked: typed.Condition,
         output: Output,
         event_types: frozenset[str] | None,
+        count: Counting | None = None,
     ) -> None:
         self.definition = definition
         self.catalog = catalog
@@ -34,6 +36,8 @@ class Rule:
         self.output = output
         self.event_types = event_types
         """Event types the rule can match, None for all."""
+        self.count = count
+        """Its correlation, where it has one."""
 
     @property
     def name(self) -> str:
@@ -64,11 +68,6 @@ class Rule:
     def enabled(self) -> bool:
         """Whether the engine uses it."""
         return self.definition.enabled
-
-    @property
-    def count(self) -> CountDef | None:
-        """Its correlation, where it has one."""
-        return self.definition.count
 
     @cached_property
     def matches(self) -> Callable[[Any], bool]:

@@ -141,7 +141,7 @@ class _Builder:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.events = yaml.parse(source.text, Loader=yaml.CSafeLoader)
+        self.events: Iterator[Any] = yaml.parse(source.text, Loader=yaml.CSafeLoader)
         self.nodes = 0
         self.anchors: dict[str, Node] = {}
 
@@ -181,17 +181,19 @@ class _Builder:
         return found
 
     def scalar(self, event: Any) -> Scalar:
-        span = Span(self.source, event.start_mark.index, event.end_mark.index)
+        span = Span(self.source, _index(event.start_mark), _index(event.end_mark))
         return Scalar(event.value, span, bool(event.implicit[0]), event.style or "")
 
     def sequence(self, event: Any, depth: int) -> Sequence:
         items = []
+        following: Any
         while not isinstance(following := next(self.events), yaml.SequenceEndEvent):
             items.append(self.node(following, depth + 1))
-        return Sequence(items, Span(self.source, event.start_mark.index, following.end_mark.index))
+        return Sequence(items, Span(self.source, _index(event.start_mark), _index(following.end_mark)))
 
     def mapping(self, event: Any, depth: int) -> Mapping:
         entries: dict[str, tuple[Scalar, Node]] = {}
+        following: Any
         while not isinstance(following := next(self.events), yaml.MappingEndEvent):
             key = self.node(following, depth + 1)
             if not isinstance(key, Scalar):
@@ -199,11 +201,15 @@ class _Builder:
             if key.value in entries:
                 raise self.refused(following, f"the key '{key.value}' is there twice")
             entries[key.value] = (key, self.node(next(self.events), depth + 1))
-        return Mapping(entries, Span(self.source, event.start_mark.index, following.end_mark.index))
+        return Mapping(entries, Span(self.source, _index(event.start_mark), _index(following.end_mark)))
 
     def refused(self, event: Any, message: str) -> RuleError:
-        start = event.start_mark.index
+        start = _index(event.start_mark)
         return RuleError(PARSE_ERROR, f"YAML parse error: {message}", Span(self.source, start, start + 1))
+
+
+def _index(mark: Any) -> int:
+    return int(mark.index)
 
 
 def size(node: Node) -> int:
