@@ -17,9 +17,12 @@ from routing import actions, sinks
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 300
+# A test module has its code module's name, so it cannot be split alone.
+LONGEST_TEST = 500
 LONGER = {
     "bpf/common.h": "one header that every probe includes; its parts need each other",
     "routing/outbound.py": "the address check and the client that enforces it are read together",
+    "sensor/fields/cloud.py": "a table: one entry a field",
     "sensor/fields/process.py": "a table: one entry a field",
     "sensor/rules/parser.py": "the whole grammar of conditions, one method a level",
     "sensor/rules/reader.py": "one method for each kind of item in a rule file",
@@ -43,7 +46,9 @@ def code() -> Iterator[tuple[str, Path]]:
 
 def test_no_file_is_long_without_a_reason():
     lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in code()}
-    long = {name for name, length in lengths.items() if length > LONGEST}
+    long = {
+        name for name, length in lengths.items() if length > (LONGEST_TEST if name.startswith("tests/") else LONGEST)
+    }
     assert long - LONGER.keys() == set(), "split them, or give a reason in LONGER"
     assert LONGER.keys() - long == set(), "not long any more: remove them from LONGER"
 
