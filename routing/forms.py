@@ -88,12 +88,14 @@ def _field(option: Option) -> forms.Field:
 
 def _typed(option: Option, common: dict[str, Any], look: dict[str, str]) -> forms.Field:
     said, kind = option.metadata, option.type
-    text = forms.Textarea(attrs=look) if said.get("multiline") else forms.TextInput(attrs=look)
+    text = forms.Textarea(attrs={**look, "rows": 5}) if said.get("multiline") else forms.TextInput(attrs=look)
     if said.get("choices"):
         return forms.ChoiceField(choices=[(value, value) for value in said["choices"]], **common)
     if kind is Secret:
         hidden = forms.PasswordInput(attrs={**look, "autocomplete": "new-password"})
-        return forms.CharField(widget=SecretText(attrs=look) if said.get("multiline") else hidden, **common)
+        return forms.CharField(
+            widget=SecretText(attrs={**look, "rows": 5}) if said.get("multiline") else hidden, **common
+        )
     if kind is bool:
         return forms.BooleanField(**{**common, "required": False})
     if kind in (int, float):

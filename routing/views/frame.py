@@ -32,6 +32,8 @@ class Link:
     title: str
     letter: str
     """Goes there after `g`."""
+    url: str = ""
+    """The URL's name, where it is not `name`."""
     current: bool = False
     count: int = 0
     counted: str = ""
@@ -83,7 +85,15 @@ NAVIGATION = [
             Link("sensors", "Sensors", "n"),
         ],
     ),
-    Section("Administer", [Link("tokens", "Tokens", "e"), Link("audit", "Audit", "h")], "administer"),
+    Section(
+        "Administer",
+        [
+            Link("people", "People", "p", url="admin:auth_user_changelist"),
+            Link("tokens", "Tokens", "e"),
+            Link("audit", "Audit", "h"),
+        ],
+        "administer",
+    ),
 ]
 
 

@@ -44,7 +44,7 @@ def test_the_chart_says_the_same_in_words_and_numbers(as_user, carol) -> None:
     build.alert("critical", time=timezone.now())
     page = Page(as_user(carol).get("/").content.decode())
     chart = next(svg for svg in page.all("svg") if svg.attributes.get("role") == "img")
-    assert chart.attributes["aria-label"].startswith("1 alerts in the last hour")
+    assert chart.attributes["aria-label"].startswith("1 alert in the last hour")
     assert [rect for rect in page.all("rect") if rect.attributes.get("class") == "fill-severe" and "a" in rect.inside]
 
 
