@@ -44,12 +44,12 @@ def run() -> list[tuple[str, float, str, str]]:
         lost = source.lost
     finally:
         source.close()
-    ratio = "{:.2f} × untraced".format
+    ratio = "{:.2f} x untraced".format
     return [
         ("open_untraced", untraced, "µs/call", "the baseline"),
         ("open_other_probes", other, "µs/call", ratio(other / untraced)),
         ("open_reported", unheard, "µs/call", ratio(unheard / untraced)),
-        ("event_decoded", decode, "µs/event", f"{decode / untraced:.1f} × one untraced open, {count} events"),
+        ("event_decoded", decode, "µs/event", f"{decode / untraced:.1f} x one untraced open, {count} events"),
         ("events_lost", lost, "events", f"of {OPENS * ROUNDS} while one process does nothing but open files"),
         ("probes_started", started, "s", "compiled, loaded, attached, /proc read"),
         ("memory", _resident() / 1024, "MiB", "of this process; the compiler's ended with it"),

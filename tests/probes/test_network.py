@@ -53,7 +53,10 @@ def test_every_one_of_23_connections_is_reported_with_both_ends(workload: Worklo
 def test_where_a_connection_goes_is_told_however_it_ends(
     workload: Workload, code: str, result: int, typechar: str, sip: str, connected: bool
 ) -> None:
-    prepared = "here, six = listener(), listener(socket.AF_INET6, '::1')\nwaitless = socket.socket()\nport = here.getsockname()[1]\n"
+    prepared = (
+        "here, six, waitless = listener(), listener(socket.AF_INET6, '::1'), socket.socket()\n"
+        "port = here.getsockname()[1]\n"
+    )
     tried = f"waitless.setblocking(False)\ntry:\n    {code}\nexcept OSError: pass"
     (event,) = of_type(workload(LISTEN + prepared + tried), "connect")
     fd = fd_of(event)
