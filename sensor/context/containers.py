@@ -17,7 +17,7 @@ _RUNC = re.compile(
 """Docker, containerd, CRI-O, podman and nerdctl, with the cgroupfs and the systemd driver: 64 hex digits as
 the last component, perhaps with the runtime's name before and `.scope` behind."""
 
-_LXC = re.compile(r"/(?:lxc|lxc\.payload)[./](?P<id>[^/]+)")
+_LXC = re.compile(r"/(?:lxc\.payload\.|lxc/)(?P<id>[^/]+)")
 
 
 @lru_cache(maxsize=4096)
