@@ -14,7 +14,7 @@ from uuid import uuid4
 import structlog
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from routing import audit, sinks
 from routing.messages import message_for
@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
 """How long a try may take before its worker counts as dead; more than twice what the outbound client allows."""
+MOST_IN_FLIGHT = 2
+"""Tries of one sink at a time, about: a receiver that hangs must not hold every worker."""
 State = Delivery.State
 _OPEN = (State.QUEUED, State.SENDING)
 # A group's messages reach a sink in order: a resolve that overtook its trigger would leave the alarm on for ever.
@@ -35,8 +37,16 @@ _EARLIER = Delivery.objects.filter(
 
 
 def _willing(now: datetime) -> QuerySet[Sink]:
-    """Sinks that may be sent to: enabled, and not left alone after trouble."""
-    return Sink.objects.filter(Q(open_until=None) | Q(open_until__lte=now), enabled=True)
+    """Sinks that may be sent to: enabled, not left alone after trouble, and not busy."""
+    sending = Delivery.objects.filter(sink=OuterRef("pk"), state=State.SENDING).order_by()
+    busy = sending.values("sink").annotate(tries=Count("pk")).filter(tries__gte=MOST_IN_FLIGHT)
+    return Sink.objects.filter(~Exists(busy), Q(open_until=None) | Q(open_until__lte=now), enabled=True)
+
+
+def next_for(sink_id: int, now: datetime) -> list[int]:
+    """The deliveries of one sink that are due, longest due first; some, for others may take the first of them."""
+    waiting = Delivery.objects.filter(~Exists(_EARLIER), sink=sink_id, state=State.QUEUED, next_attempt_at__lte=now)
+    return list(waiting.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[: MOST_IN_FLIGHT + 1])
 
 
 def due(now: datetime, per_sink: int = 50) -> list[int]:

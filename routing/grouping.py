@@ -1,12 +1,11 @@
 """How alerts become groups, and whether a group has anything to tell. Pure: no database, no clock."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
-
-import orjson
 
 ALONE = "..."
 """In a route's `group_by`: every alert is a group of its own."""
@@ -53,7 +52,7 @@ def _text(value: object) -> str:
 
 def key_of(labels: Mapping[str, str]) -> str:
     """The hash of the labels: with the route, a group's identity. The order of `group_by` does not matter."""
-    return hashlib.sha256(orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()
 
 
 def notify_reason(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import prefetch_related_objects
 
 from routing import approvals, deliveries, tellings
@@ -54,7 +54,29 @@ class _Place:
 
 
 def route_pending(now: datetime, limit: int = 500) -> Planned:
-    """Route the oldest alerts that were not routed yet, and tell the groups whose time has come by it."""
+    """Route the oldest alerts that were not routed yet, and tell the groups whose time has come by it.
+
+    One alert that cannot be routed must not stop the line: a batch that fails is halved until it is found.
+    """
+    try:
+        return _route_batch(now, limit)
+    except (OperationalError, InterfaceError):
+        raise  # The database is away or busy, which is no alert's fault.
+    except Exception as error:
+        if limit > 1:
+            return route_pending(now, limit // 2)
+        _set_aside(now, error)
+        return Planned(alerts=1)
+
+
+def _set_aside(now: datetime, error: Exception) -> None:
+    """Leave the oldest alert where it is: stored and shown, in no group."""
+    poison = Alert.objects.filter(routed_at=None).order_by("id").values_list("pk", flat=True).first()
+    Alert.objects.filter(pk=poison).update(routed_at=now)
+    log.error("alert_not_routable", alert=poison, error=type(error).__name__)
+
+
+def _route_batch(now: datetime, limit: int) -> Planned:
     with transaction.atomic():
         waiting = Alert.objects.filter(routed_at=None).order_by("id").select_related("sensor")
         alerts = list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])

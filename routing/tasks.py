@@ -12,6 +12,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from routing import approvals, deliveries, doorbell, executor, pipeline
+from routing.models import Attempt
 from routing.pipeline import Planned
 
 log = structlog.get_logger(__name__)
@@ -20,6 +21,8 @@ BATCH = 500
 WORKER_SEEN = "worker_seen"
 """Cache key of when a worker last swept, for the readiness check."""
 HEARTBEAT_KEPT = 60
+MOST_IN_A_ROW = 100
+"""Deliveries that one message makes a worker try; then another sink's turn may come."""
 MOST_WAITING = 500
 """Messages in the deliver queue beyond which the sweep adds none: the rows wait as well there as here."""
 
@@ -35,9 +38,16 @@ def route_pending() -> None:
 
 @shared_task
 def deliver(delivery_id: int) -> None:
-    """Try one delivery once."""
-    if deliveries.send(delivery_id, timezone.now()) is not None:
+    """Try one delivery; while its sink takes what it is sent, go on with what else is due for it."""
+    waiting = [delivery_id]
+    for _ in range(MOST_IN_A_ROW):
+        tried = next(filter(None, (deliveries.send(pk, timezone.now()) for pk in waiting)), None)
+        if tried is None:
+            return
         doorbell.ring("deliveries")
+        if tried.outcome != Attempt.Outcome.SENT:
+            return
+        waiting = deliveries.next_for(tried.delivery.sink_id, timezone.now())
 
 
 @shared_task

@@ -78,9 +78,9 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         indexes = [
-            # Read by deliveries.due, every sweep.
-            models.Index(fields=["next_attempt_at"], condition=Q(state="queued"), name="delivery_due"),
-            # Read by deliveries.take_back, every sweep.
+            # Read by deliveries.due, every sweep, and by deliveries.next_for, after every send.
+            models.Index(fields=["sink", "next_attempt_at"], condition=Q(state="queued"), name="delivery_due"),
+            # Read by deliveries.take_back, every sweep, and by every claim, which counts a sink's.
             models.Index(fields=["lease_until"], condition=Q(state="sending"), name="delivery_leased"),
             # Read by the delivery log.
             models.Index(fields=["state", "-created_at"], name="delivery_by_state"),

@@ -139,6 +139,20 @@ def test_only_one_delivery_probes_a_sink_in_trouble(sink: Sink, httpserver: HTTP
     assert deliveries.send(second.pk, NOW) is not None
 
 
+def test_a_sink_that_hangs_holds_only_some_of_the_workers(sink: Sink, httpserver: HTTPServer) -> None:
+    answer(httpserver, 200)
+    hanging = [deliveries._claim(owed(sink).pk, NOW) for _ in range(deliveries.MOST_IN_FLIGHT)]
+    assert all(hanging)
+    waits = owed(sink)
+    elsewhere = owed(build.sink("webhook", name="other", secrets=sink.secrets))
+    assert deliveries.due(NOW) == [elsewhere.pk]
+    assert deliveries.send(waits.pk, NOW) is None
+    assert deliveries.send(elsewhere.pk, NOW) is not None
+    assert hanging[0] is not None
+    deliveries._try(*hanging[0], NOW)
+    assert deliveries.send(waits.pk, NOW) is not None
+
+
 def test_a_group_is_told_in_order(sink: Sink, httpserver: HTTPServer) -> None:
     firing, resolved = about_a_group(sink), about_a_group(sink, event="resolved")
     other = build.sink("webhook", name="other", secrets=sink.secrets)

@@ -181,6 +181,19 @@ def test_a_batch_is_bounded_and_oldest_first(route: Route) -> None:
     assert list(Alert.objects.filter(routed_at=None).order_by("pk")) == alerts[3:]
 
 
+def test_an_alert_that_cannot_be_routed_is_set_aside_and_the_others_go_on(
+    route: Route, caplog: pytest.LogCaptureFixture
+) -> None:
+    Route.objects.update(group_by=["proc.name"])
+    alerts = [build.alert() for _ in range(5)]
+    Alert.objects.filter(pk=alerts[2].pk).update(output_fields=["not", "fields"])
+    while pipeline.route_pending(NOW).alerts:
+        pass
+    assert not Alert.objects.filter(routed_at=None).exists()
+    assert GroupedAlert.objects.count() == 4
+    assert "alert_not_routable" in caplog.text
+
+
 def silence(user: User, condition: str = "", **fields: Any) -> Silence:
     values = {"starts_at": NOW, "ends_at": at(1000), "comment": "we know", "created_at": NOW, **fields}
     return Silence.objects.create(condition=condition, author=user, **values)

@@ -75,6 +75,25 @@ def test_a_sweep_does_all_that_nobody_rang_for(queued: Queued, now: Any, httpser
     assert (delivery.state, len(httpserver.log)) == ("sent", 1)
 
 
+def test_a_worker_goes_on_while_the_sink_takes_what_it_is_sent(
+    queued: Queued, now: Any, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_data("")
+    sink = build.sink(secrets={"url": httpserver.url_for("/")})
+    owed = [Delivery.objects.create(sink=sink, reason="", next_attempt_at=now, created_at=now).pk for _ in range(5)]
+    tasks.deliver(owed[2])
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"sent"}
+    assert len(httpserver.log) == 5
+
+
+def test_a_worker_leaves_a_sink_that_does_not_take_it(queued: Queued, now: Any, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_data("", 503)
+    sink = build.sink(secrets={"url": httpserver.url_for("/")})
+    owed = [Delivery.objects.create(sink=sink, reason="", next_attempt_at=now, created_at=now).pk for _ in range(5)]
+    tasks.deliver(owed[0])
+    assert len(httpserver.log) == 1
+
+
 def test_a_sweep_takes_back_what_a_dead_worker_held(queued: Queued, now: Any) -> None:
     past = now - timedelta(minutes=5)
     Delivery.objects.create(
