@@ -93,12 +93,13 @@ def _insist_on_a_sensor(run: ActionRun, dry: bool) -> None:
 
 
 def _leave_settled_targets_alone(run: ActionRun, responder: Responder) -> None:
-    same_target = ActionRun.objects.filter(target_key=run.target_key).exclude(mode=Mode.DRY_RUN)
-    if not responder.reversible and (done := same_target.filter(state=State.SUCCEEDED).first()):
-        raise Objection(State.SKIPPED, f"done already by run {done.uuid}")
     in_the_way = ACTING if run.mode == Mode.AUTOMATIC else (State.AWAITING_APPROVAL, *ACTING)
-    if live := same_target.filter(state__in=in_the_way).first():
-        raise Objection(State.SUPERSEDED, f"run {live.uuid} is about the same target")
+    same_target = ActionRun.objects.filter(target_key=run.target_key, state__in=[State.SUCCEEDED, *in_the_way])
+    for other, state in same_target.exclude(mode=Mode.DRY_RUN).order_by("-id").values_list("uuid", "state"):
+        if state != State.SUCCEEDED:
+            raise Objection(State.SUPERSEDED, f"run {other} is about the same target")
+        if not responder.reversible:
+            raise Objection(State.SKIPPED, f"done already by run {other}")
 
 
 def _keep_the_budget(run: ActionRun, dry: bool, now: datetime) -> None:
