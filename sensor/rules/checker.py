@@ -15,7 +15,7 @@ from sensor.rules.lexer import COMPILE_ERROR
 MAX_NODES = 100_000
 """Conditions within one condition, macros put in place."""
 
-_SET_OPERATORS = ("in", "intersects", "pmatch")
+_EXACT = frozenset({"=", "!=", "in", "intersects"})
 
 
 Node = TypeVar("Node")
@@ -161,7 +161,7 @@ class Checker:
             raise self.failed(message, node.span, _operator_advice(operator, name))
 
     def _constant(self, left: typed.Operand, operator: str, value: ast.Value) -> Any:
-        if isinstance(left, typed.Read) and left.bound.field.values is not None:
+        if operator in _EXACT and isinstance(left, typed.Read) and left.bound.field.values is not None:
             wrong = left.bound.field.values(value.text)
             if wrong:
                 guess = self._value_guess(left, value.text)

@@ -135,8 +135,9 @@ class Writer:
         return self._test(node)
 
     def _has(self, node: typed.Has) -> str:
-        spread = isinstance(node.left, typed.Read) and node.left.bound.spread
-        return f"({self.value(node.left)}{' or None' if spread else ''} is not None)"
+        if isinstance(node.left, typed.Read) and node.left.bound.spread:
+            return f"bool({self.value(node.left)})"
+        return f"({self.value(node.left)} is not None)"
 
     def value(self, operand: typed.Operand) -> str:
         """An expression for a value, None where it is missing; reads each value at most once per call."""

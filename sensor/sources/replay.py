@@ -22,6 +22,7 @@ _PROCESS = {
     "proc.start_ticks": "start_ticks",
     "thread.tid": "tid",
     "thread.cgroups": "cgroups",
+    "proc.cwd": "cwd",
     "proc.exe_ino": "exe_ino",
     "proc.exe_ino.ctime": "exe_ino_ctime",
     "proc.exe_ino.mtime": "exe_ino_mtime",
@@ -37,6 +38,7 @@ _FD = {
 }  # fmt: skip
 _EVENT = frozenset({"evt.type", "evt.time", "evt.source", "evt.num", "evt.cpu", "evt.rawres"})
 _LISTS = {"args": "proc.args", "env": "proc.env"}
+_BUFFERS = frozenset({"data", "img", "msgcontrol"})
 _PROCESS_KEYS = frozenset(Process.__dataclass_fields__) - {"parent", "session_leader"}
 
 
@@ -98,7 +100,12 @@ def _args(recorded: dict[str, Any]) -> dict[str, Any]:
     args = recorded.get("args", {})
     if not isinstance(args, dict):
         raise ValueError("args is not an object")
-    return dict(args)
+    return {name: _bytes(value) if name in _BUFFERS else value for name, value in args.items()}
+
+
+def _bytes(value: Any) -> Any:
+    """A buffer's bytes, which JSON has as text."""
+    return value.encode(errors="surrogateescape") if isinstance(value, str) else value
 
 
 def _process(recorded: dict[str, Any]) -> Process | None:
