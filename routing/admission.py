@@ -176,12 +176,12 @@ def _column(name: str, text: str, cut: list[str]) -> str:
 
 
 def _storable(text: str, limit: int, name: str, cut: list[str]) -> str:
+    if len(text) <= limit and text.isascii() and "\0" not in text:  # Nearly always.
+        return text
     if len(text) > limit:
         cut.append(name)
         text = text[: limit - 1] + "…"
-    if "\0" in text or not text.isascii():
-        text = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-    return text
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,8 @@ path is logged with them masked.
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from itertools import count
 from secrets import token_hex
 
 import structlog
@@ -29,6 +31,8 @@ HEADERS = (
 )
 # A caller's own id is kept only if it can do no harm in a log.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Ours: this process, then which of its requests.
+PROCESS, _numbers = token_hex(4), count(1)
 IN_URL = re.compile(r"^(/ingest/).+$")
 
 
@@ -60,11 +64,11 @@ async def through(
     """Serve a request by `endpoint`, or answer why not. `any_host`: for probes, which call by address."""
     request = Request(scope, receive)
     given = request.headers.get("x-request-id", "")
-    request_id = given if REQUEST_ID.fullmatch(given) else token_hex(8)
+    request_id = given if REQUEST_ID.fullmatch(given) else f"{PROCESS}{next(_numbers):08x}"
     answered = Answered(send, request_id)
     started = time.monotonic()
     try:
-        if not any_host and not _host_allowed(request.headers.get("host", "")):
+        if not any_host and not _host_allowed(request.headers.get("host", ""), tuple(settings.ALLOWED_HOSTS)):
             raise Problem(400, "This host name is not served here; add it to ALLOWED_HOSTS.")
         if request.method not in methods:
             raise Problem(405, f"Use {' or '.join(methods)}.", {"Allow": ", ".join(methods)})
@@ -92,7 +96,7 @@ async def through(
         )
 
 
-def _host_allowed(host: str) -> bool:
+@lru_cache(maxsize=256)
+def _host_allowed(host: str, allowed: tuple[str, ...]) -> bool:
     domain, _ = split_domain_port(host)
-    allowed = settings.ALLOWED_HOSTS or [".localhost", "127.0.0.1", "[::1]"]
     return bool(domain) and validate_host(domain, allowed)

@@ -10,7 +10,7 @@ from routing.api import formats
 from routing.api.in_threads import Threads
 from routing.api.problems import Problem
 from routing.api.tokens import Senders, bearer
-from routing.api.wire import Request, Send, answer_json
+from routing.api.wire import SOON, Request, Send, answer_json
 from routing.groupcommit import Full, Unavailable, Writer
 from routing.ingest import Outcome
 from routing.models import Role
@@ -19,7 +19,7 @@ MAY_POST = frozenset({Role.SENSOR.value, Role.EDITOR.value, Role.ADMIN.value})
 INGEST = "/ingest/"
 LARGE = 128 * 1024
 """Bytes of a body from which reading it would make other requests wait; a thread does it then."""
-RETRY = {"Retry-After": "1"}
+
 
 Rejection = dict[str, Any]
 
@@ -55,9 +55,9 @@ class PostAlerts:
             try:
                 outcomes = await self._writer.store(rows)
             except Full:
-                raise Problem(429, "Too many alerts are waiting to be stored; send these again.", RETRY) from None
+                raise Problem(429, "Too many alerts are waiting to be stored; send these again.", SOON) from None
             except Unavailable as error:
-                raise Problem(503, f"Not stored: {error}; send these again.", RETRY) from None
+                raise Problem(503, f"Not stored: {error}; send these again.", SOON) from None
             accepted, duplicates = outcomes.count(Outcome.ACCEPTED), outcomes.count(Outcome.DUPLICATE)
             if accepted + duplicates < len(rows):
                 rejected += [

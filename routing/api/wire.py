@@ -4,7 +4,7 @@ Raw ASGI, because these paths carry every alert and Django's request costs more 
 """
 
 import asyncio
-import time
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -26,6 +26,7 @@ BODIES_BYTES = 128 * 1024 * 1024
 DRAIN_BYTES = 32 * 1024 * 1024
 """How much of a refused body is read and dropped, so that its sender gets to read the answer."""
 DRAIN_SECONDS = 5.0
+SOON = {"Retry-After": "1"}
 
 
 class Gone(Exception):
@@ -59,47 +60,43 @@ class Request:
         unzip = _Gunzip(limit) if "gzip" in encoding else None
         chunks: list[bytes] = []
         size = 0
-        deadline = time.monotonic() + BODY_SECONDS
         try:
-            while not self._ended:
-                chunk = await self._chunk(deadline)
-                if unzip is not None:
-                    chunk = unzip.feed(chunk)
-                size += len(chunk)
-                Request._held += len(chunk)
-                if size > limit:
-                    raise _too_large(limit)
-                if Request._held > BODIES_BYTES:
-                    raise Problem(429, "Too many bodies are being received at once; try again.", {"Retry-After": "1"})
-                chunks.append(chunk)
-            if unzip is not None:
-                unzip.end()
-            return b"".join(chunks)
+            async with asyncio.timeout(BODY_SECONDS):
+                while not self._ended:
+                    chunk = await self._chunk()
+                    if unzip is not None:
+                        chunk = unzip.feed(chunk)
+                    size += len(chunk)
+                    Request._held += len(chunk)
+                    if size > limit:
+                        raise _too_large(limit)
+                    if Request._held > BODIES_BYTES:
+                        raise Problem(429, "Too many bodies are being received at once; try again.", SOON)
+                    chunks.append(chunk)
+        except TimeoutError:
+            self._ended = True
+            raise Problem(408, f"The body did not arrive within {BODY_SECONDS:.0f} s.") from None
         finally:
             Request._held -= size
+        if unzip is not None:
+            unzip.end()
+        return b"".join(chunks)
 
     async def drain(self) -> None:
         """Read and drop the rest of a refused body, up to a limit of bytes and time."""
-        deadline = time.monotonic() + DRAIN_SECONDS
         dropped = 0
-        try:
-            while not self._ended and dropped < DRAIN_BYTES:
-                dropped += len(await self._chunk(deadline))
-        except (Problem, Gone):
-            self._ended = True
+        with contextlib.suppress(TimeoutError, Gone):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._ended and dropped < DRAIN_BYTES:
+                    dropped += len(await self._chunk())
 
     async def left(self) -> None:
         """Returns when the client has closed the connection."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
-    async def _chunk(self, deadline: float) -> bytes:
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                message = await self.receive()
-        except TimeoutError:
-            self._ended = True
-            raise Problem(408, f"The body did not arrive within {BODY_SECONDS:.0f} s.") from None
+    async def _chunk(self) -> bytes:
+        message = await self.receive()
         if message["type"] == "http.disconnect":
             self._ended = True
             raise Gone
