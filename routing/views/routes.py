@@ -116,7 +116,7 @@ def _edit(request: HttpRequest, route: Route, verb: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             stored = form.save()
-            Route.objects.filter(pk=stored.pk).update(version=F("version") + bool(before))
+            Route.objects.filter(pk=stored.pk).update(version=F("version") + (1 if before else 0))
             audit.record(person(request), verb, stored, before, _said(stored), ip=address(request))
         messages.success(request, f"{stored.name} is saved; the next alert walks it.")
         return redirect("routes")
