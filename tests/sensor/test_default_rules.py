@@ -1,0 +1,77 @@
+"""The rules that come with the sensor: each sees what it is for and is quiet about what servers do all day."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensor.alert import Priority
+from sensor.engine import Engine
+from sensor.rulefeed import BUILT_IN, compiled, read_files
+from sensor.rules.loader import load
+from sensor.rules.ruleset import Rule
+from sensor.sources import replay
+
+EVENTS = Path(__file__).parents[1] / "fixtures" / "events"
+RULESET = compiled(read_files([str(BUILT_IN)]))
+EVERY_RULE = Engine(RULESET, matching="all")
+# What a person needs to act on an alert about a process.
+ALWAYS_TOLD = {"user.name", "proc.name", "proc.pid", "proc.cmdline", "proc.pname", "proc.exepath", "container.id"}
+
+
+def recorded() -> list[Any]:
+    """Every fixture event as (rule, whether it must match, what it is about, the line)."""
+    found = []
+    for file in sorted(EVENTS.glob("*.jsonl")):
+        for line in file.read_text().splitlines():
+            event = json.loads(line)
+            name = f"{event['rule']}: {event['about']}"
+            found.append(pytest.param(event["rule"], event["matches"], line, id=name))
+    return found
+
+
+@pytest.mark.parametrize(("rule", "matches", "line"), recorded())
+def test_a_rule_sees_what_it_is_for_and_nothing_else(rule: str, matches: bool, line: str) -> None:
+    raised = [found.name for found in EVERY_RULE.evaluate(replay.read(line))]
+    assert (rule in raised) is matches
+    if not matches:
+        assert raised == []
+
+
+@pytest.mark.parametrize("matches", [True, False])
+def test_every_rule_has_an_event_of_each_kind(matches: bool) -> None:
+    covered = {param.values[0] for param in recorded() if param.values[1] is matches}
+    assert covered == {rule.name for rule in RULESET.rules}
+
+
+def test_the_rules_load_without_errors_warnings_or_advice() -> None:
+    ruleset = load([(file.name, file.text) for file in read_files([str(BUILT_IN)])])
+    assert [str(found) for found in (*ruleset.errors, *ruleset.warnings, *ruleset.lints)] == []
+    assert len(ruleset.rules) >= 20
+
+
+@pytest.mark.parametrize("rule", RULESET.rules, ids=lambda rule: rule.name)
+def test_every_rule_says_what_it_is_and_what_to_look_at(rule: Rule) -> None:
+    assert len(rule.desc) > 60
+    assert set(rule.output.fields) >= ALWAYS_TOLD
+    assert any(re.fullmatch(r"T\d{4}(\.\d{3})?", tag) for tag in rule.tags)
+    assert any(tag.startswith("mitre_") for tag in rule.tags)
+    assert rule.enabled
+    assert rule.priority <= Priority.NOTICE
+    # An index by event type keeps them cheap.
+    assert rule.event_types is not None
+
+
+def test_the_most_severe_word_wins_over_the_least_specific() -> None:
+    started = {
+        "evt.type": "execve",
+        "evt.time": 1,
+        "evt.rawres": 0,
+        "proc.name": "xmrig",
+        "proc.exepath": "/tmp/xmrig",
+        "proc.pid": 7,
+    }
+    [rule] = Engine(RULESET).evaluate(replay.read(json.dumps(started)))
+    assert rule.name == "Cryptocurrency miner started"
