@@ -37,7 +37,7 @@ struct executed {
 };
 
 EVENT(execve, executed, head.res, filename)
-EVENT(execveat, executed, head.res, dirfd, filename)
+EVENT(execveat, executed, head.res)
 
 /* The number that a process, group or session has in the pid namespace of `level`. */
 INLINE u32 number_of(u64 pid, u32 level)

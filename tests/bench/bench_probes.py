@@ -16,12 +16,12 @@ ROUNDS = 5
 _LOOP = """
 import os, sys, time
 path, count = sys.argv[1], int(sys.argv[2])
-start = time.perf_counter()
+start = time.process_time()
 for _ in range(count):
     descriptor = os.open(path, os.O_RDONLY)
     os.read(descriptor, 1)
     os.close(descriptor)
-print((time.perf_counter() - start) / count * 1e6)
+print((time.process_time() - start) / count * 1e6)
 """
 
 

@@ -1,0 +1,89 @@
+"""The ring buffer, the loader and their edges, on the running kernel."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sensor.probes import ProbeError, loader
+from sensor.probes.ebpf import KernelSource
+from sensor.probes.loader import WANT_SUCCESS, Module
+from tests.probes.conftest import SECONDS, everything
+
+OPENS = "import os\nfor n in range({}): os.close(os.open('/etc/hostname', 0))"
+
+
+def flood(count: int) -> None:
+    subprocess.run([sys.executable, "-I", "-S", "-c", OPENS.format(count)], check=True, timeout=SECONDS)
+
+
+@pytest.fixture
+def small(source: KernelSource, monkeypatch: pytest.MonkeyPatch) -> Module:
+    """The open probe with the smallest ring buffer; `source` only says whether this machine can."""
+    monkeypatch.setattr(loader, "RING_BYTES", os.sysconf("SC_PAGE_SIZE"))
+    module = Module(["open"])
+    module.want({"openat": WANT_SUCCESS})
+    module.attach(["open"])
+    return module
+
+
+def test_what_does_not_fit_is_counted_and_reading_goes_on(small: Module) -> None:
+    flood(2000)
+    lost = small.lost
+    assert lost > 1000
+    assert sum(1 for _ in small.ring.records()) > 10
+    assert small.ring.pending() == 0
+    flood(1)
+    assert sum(1 for _ in small.ring.records()) >= 1
+    small.close()
+
+
+def test_records_come_whole_when_the_buffer_wraps_round(small: Module) -> None:
+    seen = 0
+    for _ in range(40):
+        flood(3)
+        for record in small.ring.records():
+            assert int.from_bytes(record[:2], "little") == 2
+            assert len(record) >= small.schema.layouts["opened"].offset(0) + 72
+            seen += 1
+    assert seen >= 40
+    small.close()
+
+
+def test_closing_detaches_everything(source: KernelSource) -> None:
+    module = Module(["open"])
+    module.want({"openat": WANT_SUCCESS})
+    module.attach(["open"])
+    descriptors = [*module.attached.values()]
+    assert len(descriptors) == 4
+    module.close()
+    for fd in descriptors:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+
+def test_probes_that_are_no_longer_chosen_are_detached(source: KernelSource) -> None:
+    module = Module(["open", "mkdir"])
+    module.attach(["open", "mkdir"])
+    assert len(module.attached) == 6
+    module.attach(["mkdir"])
+    assert sorted(module.attached) == ["on__syscalls__sys_exit_mkdir", "on__syscalls__sys_exit_mkdirat"]
+    module.close()
+
+
+def test_an_unknown_probe_is_named_with_those_there_are() -> None:
+    with pytest.raises(ProbeError, match="no probe is called opne; there are chdir, chmod"):
+        Module(["opne"])
+
+
+def test_a_record_of_no_known_type_is_counted_and_left_out(source: KernelSource) -> None:
+    before = source.malformed
+    known = source._decoders.pop(next(number for number, d in source._decoders.items() if d.event.name == "mkdir"))
+    try:
+        with subprocess.Popen(["mkdir", "/proc/none"], stderr=subprocess.DEVNULL) as child:
+            types = {event.type for event in everything(source, child.pid)}
+    finally:
+        source._decoders[known.event.number] = known
+    assert "procexit" in types
+    assert source.malformed > before
