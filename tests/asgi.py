@@ -111,7 +111,7 @@ class Client:
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
-                answer.headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+                answer.headers = {name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]}
                 return
             if piece := message.get("body", b""):
                 answer.body += piece

@@ -1,16 +1,26 @@
 import gzip
 import json
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import orjson
 import pytest
 from django.utils import timezone
 
+from routing.admission import Sender
+from routing.api.gate import through
+from routing.api.in_threads import Threads
+from routing.api.post_alerts import PostAlerts
+from routing.api.tokens import Senders
+from routing.groupcommit import Full, Unavailable, Writer
+from routing.ingest import Outcome
 from routing.models import Alert, Token
 from tests import build
-from tests.asgi import Answer, Client
+from tests.asgi import Answer, Client, serving
 
 TOKEN = "sa_test"
 PATH = "/api/v1/alerts"
@@ -210,6 +220,49 @@ class TestFalco:
         answer = server.get("/ingest/sa_test/")
         assert_problem(answer, 405)
         assert answer.headers["allow"] == "POST"
+
+
+class TestTrouble:
+    """What a sender is told when the alerts cannot be stored now."""
+
+    @contextmanager
+    def failing(self, error: Exception) -> Iterator[Client]:
+        """A server whose writer raises this."""
+        threads = Threads(1, "raw")
+        senders = Senders(threads, lambda token: Sender(1, "node-1", "sensor", "node-1"))
+
+        class Failing(Writer):
+            async def store(self, rows: object) -> list[Outcome]:
+                raise error
+
+        posts = PostAlerts(senders, Failing(lambda rows, now: [], lambda now: None), threads)
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "lifespan":
+                await lifespan(receive, send)
+            else:
+                await through(posts.api, scope, receive, send, methods=("POST",))
+
+        with serving(app) as client:
+            yield client
+        threads.stop()
+
+    @pytest.mark.parametrize(
+        ("error", "status"), [(Full(), 429), (Unavailable("no database"), 503), (ValueError("a bug"), 503)]
+    )
+    def test_it_is_told_to_come_back(self, error: Exception, status: int):
+        with self.failing(error) as client:
+            answer = client.post(PATH, build.posted(), TOKEN)
+        assert_problem(answer, status)
+        assert "a bug" not in answer.body.decode()
+        assert answer.headers.get("retry-after") == (None if isinstance(error, ValueError) else "1")
+
+
+async def lifespan(receive: Any, send: Any) -> None:
+    """Nothing to start or stop."""
+    for step in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{step}.complete"})
 
 
 @pytest.mark.usefixtures("token")
