@@ -171,7 +171,7 @@ class Checker:
             if operator == "regex":
                 text.regex(found)
         except ValueError as error:
-            raise self.failed(str(error), value.span) from None
+            raise self.failed(str(error), value.span, _literal_advice(left, value.text)) from None
         return found
 
     def _value_guess(self, left: typed.Read, value: str) -> str:
@@ -205,6 +205,12 @@ def _values(right: Any) -> tuple[ast.Value, ...]:
     if isinstance(right, ast.Name):
         return (ast.Value(right.name, span=right.span),)
     return (right,)
+
+
+def _literal_advice(left: typed.Operand, text: str) -> str:
+    if left.type is Type.IPADDR and "/" in text and isinstance(left, typed.Read):
+        return f"compare networks with {left.bound.field.name.removesuffix('ip')}net"
+    return ""
 
 
 def _operator_advice(operator: str, name: str) -> str:

@@ -52,13 +52,24 @@ def load(files: Iterable[tuple[str, str | bytes]], catalog: Mapping[str, Catalog
 def decoded_file(name: str, content: str | bytes) -> str:
     """The text of a file, without a byte order mark; raises RuleError where it is not UTF-8."""
     if isinstance(content, str):
-        return content.removeprefix("\ufeff")
+        return _valid(name, content.removeprefix("\ufeff"))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         shown = Source(name, content.decode("utf-8", errors="replace"))
         at = len(content[: error.start].decode("utf-8", errors="replace"))
         raise RuleError("LOAD_ERR_FILE_READ", "the file is not UTF-8", Span(shown, at, at + 1)) from None
+
+
+def _valid(name: str, content: str) -> str:
+    """The text, where it is Unicode; half a surrogate pair is not."""
+    try:
+        content.encode()
+    except UnicodeEncodeError as error:
+        shown = Source(name, content.encode(errors="replace").decode())
+        span = Span(shown, error.start, error.start + 1)
+        raise RuleError("LOAD_ERR_FILE_READ", "the file is not valid Unicode", span) from None
+    return content
 
 
 def _distinct(found: list[Told]) -> list[Told]:

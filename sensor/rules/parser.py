@@ -15,6 +15,11 @@ MAX_LENGTH = 1 << 20
 PRIORITIES = frozenset({*Priority.__members__, "INFO"})
 BLANK_OR_OPEN = (" ", "\t", "\b", "\r", "\n", "(")
 WORDS_FOR_SYMBOLS = {"&&": "and", "||": "or", "!": "not", "AND": "and", "OR": "or", "NOT": "not"}
+_NO_VALUE = {
+    "'": "the quote is never closed",
+    '"': "the quote is never closed",
+    "(": "use 'in' to compare with several values: in (a, b)",
+}
 OTHER_OPERATORS = {
     "is": "did you mean '='?",
     "equals": "did you mean '='?",
@@ -61,6 +66,8 @@ class Parser:
         self.cursor = Cursor(source)
         self.depth = 0
         self.priorities = priorities
+        self.bare_end = -1
+        """Where the last unquoted value ends."""
 
     def whole(self) -> ast.Expr:
         """The whole text as one condition."""
@@ -310,8 +317,10 @@ class Parser:
         quoted = cursor.quoted()
         literal = cursor.take(lexer.BARE) if quoted is None else quoted
         if literal is None:
-            hint = "the quote is never closed" if cursor.text[start : start + 1] in ("'", '"') else ""
+            hint = _NO_VALUE.get(cursor.text[start : start + 1], "")
             raise cursor.error("expected a string value: a quoted string or a bare string", hint=hint)
+        if quoted is None:
+            self.bare_end = cursor.at
         return self.value(literal, start, quoted is not None)
 
     def value(self, literal: str, start: int, quoted: bool = False) -> ast.Value:
@@ -373,6 +382,18 @@ class Parser:
                 break
         if rest.startswith(")"):
             hint = "this parenthesis was never opened"
-        elif not hint and rest.startswith(","):
-            hint = "a list of values needs parentheses: in (a, b)"
+        elif not hint:
+            hint = self._advice(rest)
         return cursor.error(message, hint=hint)
+
+    def _advice(self, rest: str) -> str:
+        """What was probably meant by a text that continues where it cannot."""
+        cursor = self.cursor
+        if rest.startswith(","):
+            return "a list of values needs parentheses: in (a, b)"
+        value_ends = len(cursor.text[: cursor.at].rstrip(" \t\b\r\n"))
+        if value_ends == self.bare_end < cursor.at and rest[:1].isalnum():
+            return "a value with blanks in it needs quotes"
+        if cursor.text[cursor.at - 1 : cursor.at].isdigit() and rest[:1].isalpha():
+            return "there are no units; durations are in nanoseconds"
+        return ""

@@ -128,6 +128,9 @@ def documents(source: Source) -> Iterator[Node | None]:
 
 def _parse_error(source: Source, error: yaml.MarkedYAMLError) -> RuleError:
     mark = error.problem_mark or error.context_mark
+    if error.context_mark is not None and error.context == "while scanning a simple key":
+        # The problem is noticed a line later than it is made.
+        mark = error.context_mark
     at = min(mark.index if mark is not None else 0, max(0, len(source.text) - 1))
     problem = " ".join(part for part in (error.context, error.problem) if part)
     hint = "YAML is indented with blanks, not with tabs" if "\\t" in repr(source.text[at : at + 1]) else ""
