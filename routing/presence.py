@@ -51,10 +51,9 @@ class Presence:
             wanted = Q(token__in={token for token, _ in unknown}, hostname__in={hostname for _, hostname in unknown})
             for pk, token, hostname in Sensor.objects.filter(wanted).values_list("pk", "token_id", "hostname"):
                 self._ids[token, hostname] = pk
-        found = {}
-        for place in senders:
+        found = {place: self._ids[place] for place in senders if place in self._ids}
+        for place in found:
             self._ids.move_to_end(place)
-            found[place] = self._ids[place]
         while len(self._ids) > KNOWN:
             self._ids.popitem(last=False)
         self._heard.update(found.values())

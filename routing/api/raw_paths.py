@@ -2,7 +2,15 @@
 
 from typing import Any
 
-PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "https://www.rfc-editor.org/rfc/rfc9457"}}}}
+PROBLEM = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
 ALERT = {
     "type": "object",
     "required": ["time", "rule", "priority"],
@@ -53,7 +61,8 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problems(**statuses: str) -> dict[str, Any]:
-    return {status[1:]: {"description": text, **PROBLEM} for status, text in statuses.items()}
+    content = {"application/problem+json": {"schema": PROBLEM}}
+    return {status[1:]: {"description": text, "content": content} for status, text in statuses.items()}
 
 
 DESCRIPTION: dict[str, dict[str, Any]] = {

@@ -55,12 +55,13 @@ def test_what_one_batch_says_twice_is_stored_once_and_the_first_is_it():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("role", ["admin", "sensor"])
 @pytest.mark.parametrize("poisoned", [[0], [6], [3, 4], [0, 1, 2, 3, 4, 5, 6]])
-def test_a_poison_alert_fails_alone(poisoned):
+def test_a_poison_alert_fails_alone(poisoned, role):
     who = sender()
     batch = rows(7, who)
     for index in poisoned:
-        batch[index].sender = Sender(GONE, "gone", "admin", "")
+        batch[index].sender = Sender(GONE, "gone", role, "")
     outcomes = Intake().store(batch, build.NOW)
     assert outcomes == [REFUSED if index in poisoned else ACCEPTED for index in range(7)]
     assert Alert.objects.count() == 7 - len(poisoned)
