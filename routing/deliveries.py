@@ -1,11 +1,8 @@
-"""What is owed to sinks: planned with the decision that owes it, claimed, sent with no transaction open, settled.
+"""What is owed to sinks: rung for, sent with no transaction open, taken back, and what people do about it.
 
-The row is the queue. A claim is a conditional update that names the try and holds it for a while; whoever settles
-must name it too, so that a worker that was given up on cannot overwrite its successor. An attempt is written before
-the call and completed after it: one without an outcome is a try of which nobody knows whether it arrived.
+The row is the queue; `routing.claims` says who holds it. Everything here may run twice, concurrently, or never.
 """
 
-import random
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -14,141 +11,88 @@ from uuid import uuid4
 import structlog
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-from routing import audit, sinks
-from routing.messages import message_for
-from routing.models import Attempt, Delivery, Sink
-from routing.settling import settle
+from routing import audit, claims, sinks
+from routing.claims import LEASE, Claimed, State, Tried
+from routing.messages import alerts_of, message_for
+from routing.models import Alert, Attempt, Delivery, Sink
 from routing.sinks.base import Outcome, Sender, Verdict
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=60)
-"""How long a try may take before its worker counts as dead; more than twice what the outbound client allows."""
-MOST_IN_FLIGHT = 2
-"""Tries of one sink at a time, about: a receiver that hangs must not hold every worker."""
-State = Delivery.State
-_OPEN = (State.QUEUED, State.SENDING)
-# A group's messages reach a sink in order: a resolve that overtook its trigger would leave the alarm on for ever.
-_EARLIER = Delivery.objects.filter(
-    sink=OuterRef("sink"), group=OuterRef("group"), pk__lt=OuterRef("pk"), state__in=_OPEN
-)
-
-
-def _willing(now: datetime) -> QuerySet[Sink]:
-    """Sinks that may be sent to: enabled, not left alone after trouble, and not busy."""
-    sending = Delivery.objects.filter(sink=OuterRef("pk"), state=State.SENDING).order_by()
-    busy = sending.values("sink").annotate(tries=Count("pk")).filter(tries__gte=MOST_IN_FLIGHT)
-    return Sink.objects.filter(~Exists(busy), Q(open_until=None) | Q(open_until__lte=now), enabled=True)
-
-
-def next_for(sink_id: int, now: datetime) -> list[int]:
-    """The deliveries of one sink that are due, longest due first; some, for others may take the first of them."""
-    waiting = Delivery.objects.filter(~Exists(_EARLIER), sink=sink_id, state=State.QUEUED, next_attempt_at__lte=now)
-    return list(waiting.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[: MOST_IN_FLIGHT + 1])
+PATIENCE = 0.5
+"""Seconds that the deliveries of one claim may take together before the rest is given back."""
 
 
 def due(now: datetime, per_sink: int = 50) -> list[int]:
-    """Deliveries to ring for: of each enabled sink the `per_sink` longest due, of one that was in trouble one."""
+    """Deliveries to ring for: of each willing sink the `per_sink` longest due, of one that was in trouble one."""
     found: list[int] = []
-    for sink in _willing(now):
-        waiting = Delivery.objects.filter(~Exists(_EARLIER), sink=sink, state=State.QUEUED, next_attempt_at__lte=now)
+    for sink in claims.willing(now):
         most = per_sink if sink.open_until is None else 1
-        found += waiting.order_by("next_attempt_at").values_list("pk", flat=True)[:most]
+        found += claims.ready(now).filter(sink=sink).values_list("pk", flat=True)[:most]
     return found
 
 
 def send(delivery_id: int, now: datetime) -> Attempt | None:
-    """Try one delivery once; None where there is nothing to do. Safe to call twice, concurrently, or never."""
-    claimed = _claim(delivery_id, now)
-    return _try(*claimed, now) if claimed else None
+    """Try one delivery once; None where there is nothing to do."""
+    attempts = _try(claims.claim(Q(pk=delivery_id), 1, now), now)
+    return attempts[0] if attempts else None
 
 
-def _claim(delivery_id: int, now: datetime) -> tuple[Delivery, Attempt] | None:
-    """Take a queued delivery that is due, whose sink is willing and whose group has nothing earlier to tell it."""
-    with transaction.atomic():
-        taken = Delivery.objects.filter(
-            # No joins here: with one, the state would be read in a subquery of an older snapshot on PostgreSQL.
-            Exists(_willing(now).filter(pk=OuterRef("sink"))),
-            ~Exists(_EARLIER),
-            pk=delivery_id,
-            state=State.QUEUED,
-            next_attempt_at__lte=now,
-        ).update(state=State.SENDING, claim=uuid4(), lease_until=now + LEASE, attempts_made=F("attempts_made") + 1)
-        if not taken:
-            return None
-        delivery = Delivery.objects.select_related("sink", "group", "route").get(pk=delivery_id)
-        sink = delivery.sink
-        if sink.open_until is not None:
-            # The sink was in trouble. One delivery finds out whether it still is; the others wait for it.
-            probing = Sink.objects.filter(pk=sink.pk, open_until=sink.open_until).update(open_until=now + LEASE)
-            if not probing:
-                transaction.set_rollback(True)
-                return None
-        attempt = Attempt.objects.create(delivery=delivery, number=delivery.attempts_made, started_at=now)
-        return delivery, attempt
+def send_next(sink_id: int, most: int, now: datetime) -> list[Attempt]:
+    """Try the next deliveries that are due for a sink, up to the first that fails."""
+    return _try(claims.claim(Q(sink=sink_id), most, now), now)
 
 
-def _try(delivery: Delivery, attempt: Attempt, now: datetime) -> Attempt:
-    """Send what was claimed, and write down how it went."""
+def _try(claimed: list[Claimed], now: datetime) -> list[Attempt]:
+    """Send what was claimed, one after the other, and write down how it went."""
+    if not claimed:
+        return []
+    alerts = alerts_of(one.delivery for one in claimed)
+    sender = _sender(claimed[0].delivery.sink)
     began = time.monotonic()
-    outcome, sender = _outcome(delivery)
-    seconds = time.monotonic() - began
-    _settle(delivery, attempt, outcome, sender, now + timedelta(seconds=seconds), seconds)
-    return attempt
+    tries: list[Tried] = []
+    for one in claimed:
+        before = time.monotonic()
+        if tries and (tries[-1].outcome.verdict is not Verdict.SENT or before - began > PATIENCE):
+            break
+        outcome = sender if isinstance(sender, Outcome) else _outcome(sender, one.delivery, alerts)
+        after = time.monotonic()
+        tries.append(Tried(one, outcome, now + timedelta(seconds=after - began), after - before))
+    claims.settle(tries, claimed[len(tries) :], None if isinstance(sender, Outcome) else sender)
+    for tried in tries:
+        log.info(
+            "delivery_tried",
+            delivery=tried.claimed.delivery.pk,
+            sink=tried.claimed.delivery.sink_id,
+            attempt=tried.claimed.attempt.number,
+            outcome=tried.outcome.verdict,
+            status=tried.outcome.status,
+            latency_ms=tried.claimed.attempt.latency_ms,
+        )
+    return [tried.claimed.attempt for tried in tries]
 
 
-def _outcome(delivery: Delivery) -> tuple[Outcome, Sender | None]:
-    """Hand the message to the sink. Whatever goes wrong in there is this delivery's trouble and nobody else's."""
-    sink = delivery.sink
+def _sender(sink: Sink) -> Sender | Outcome:
+    """The sink's sender, or why there is none."""
     try:
-        sender = sinks.sender_for(sink.kind, {**sink.config, **sink.secrets})
+        return sinks.sender_for(sink.kind, {**sink.config, **sink.secrets})
     except KeyError:
-        return Outcome(Verdict.FAILED, f"There is no kind of sink called {sink.kind!r} in this version"), None
+        return Outcome(Verdict.FAILED, f"There is no kind of sink called {sink.kind!r} in this version")
     except TypeError:
-        return Outcome(Verdict.FAILED, "The sink's options are not complete; edit the sink"), None
+        return Outcome(Verdict.FAILED, "The sink's options are not complete; edit the sink")
+
+
+def _outcome(sender: Sender, delivery: Delivery, alerts: dict[int, Alert]) -> Outcome:
+    """Hand the message to the sink. Whatever goes wrong in there is this delivery's trouble and nobody else's."""
     try:
-        return sender.deliver(message_for(delivery)), sender
+        return sender.deliver(message_for(delivery, alerts))
     except Exception as error:
         # The exception's text may hold what was sent; its class is enough to find it.
-        log.error("sink_failed", sink=sink.pk, kind=sink.kind, delivery=delivery.pk, error=type(error).__name__)
+        log.error("sink_failed", sink=delivery.sink_id, delivery=delivery.pk, error=type(error).__name__)
         text = f"The {sender.label} sink could not make or send the message ({type(error).__name__})"
-        return Outcome(Verdict.RETRY, text, arrived=True), sender
-
-
-def _settle(
-    delivery: Delivery, attempt: Attempt, outcome: Outcome, sender: Sender | None, now: datetime, seconds: float
-) -> None:
-    settlement = settle(
-        outcome,
-        type(sender) if sender else Sender,
-        may_repeat=sender.may_repeat() if sender else True,
-        attempts=attempt.number,
-        failures=delivery.sink.failures,
-        now=now,
-        roll=random.random(),  # noqa: S311  # spreads retries, guards nothing
-    )
-    attempt.outcome = settlement.attempt
-    attempt.finished_at = now
-    attempt.status = outcome.status
-    attempt.latency_ms = round(seconds * 1000)
-    attempt.request, attempt.response, attempt.error = outcome.request, outcome.response, outcome.error
-    with transaction.atomic():
-        attempt.save(update_fields=["outcome", "finished_at", "status", "latency_ms", "request", "response", "error"])
-        mine = Delivery.objects.filter(pk=delivery.pk, state=State.SENDING, claim=delivery.claim)
-        if not mine.update(claim=None, lease_until=None, **settlement.delivery):
-            log.warning("delivery_settled_late", delivery=delivery.pk, attempt=attempt.number)
-        Sink.objects.filter(pk=delivery.sink_id).update(**settlement.sink)
-    log.info(
-        "delivery_tried",
-        delivery=delivery.pk,
-        sink=delivery.sink_id,
-        attempt=attempt.number,
-        outcome=outcome.verdict,
-        status=outcome.status,
-        latency_ms=attempt.latency_ms,
-    )
+        return Outcome(Verdict.RETRY, text, arrived=True)
 
 
 def take_back(now: datetime, limit: int = 200) -> int:
@@ -173,10 +117,9 @@ def take_back(now: datetime, limit: int = 200) -> int:
 
 
 def _may_repeat(sink: Sink) -> bool:
-    try:
-        return sinks.sender_for(sink.kind, {**sink.config, **sink.secrets}).may_repeat()
-    except (KeyError, TypeError):
-        return True  # The next try will say what is wrong with the sink.
+    sender = _sender(sink)
+    # Where there is none, the next try will say what is wrong with the sink.
+    return isinstance(sender, Outcome) or sender.may_repeat()
 
 
 def retry(delivery: Delivery, by: AbstractBaseUser, now: datetime) -> bool:
@@ -235,7 +178,7 @@ def test(sink: Sink, by: AbstractBaseUser, now: datetime) -> Attempt:
         )
         attempt = Attempt.objects.create(delivery=delivery, number=1, started_at=now)
         audit.record(by, "test", sink)
-    _try(delivery, attempt, now)
+    _try([Claimed(delivery, attempt)], now)
     unsettled = Delivery.objects.filter(pk=delivery.pk, state=State.QUEUED)
     unsettled.update(state=State.FAILED, settled_at=now)
     return attempt

@@ -1,5 +1,6 @@
 """A delivery's row and its alerts as the frozen message that a sink sends."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -13,11 +14,15 @@ MOST_ALERTS = 100
 """Alerts that a message carries; the newest ones."""
 
 
-def message_for(delivery: Delivery) -> Message:
-    """What a delivery says. Its sink's `group` and `route` are read, and the alerts it names."""
-    if delivery.group is None:
+def alerts_of(deliveries: Iterable[Delivery]) -> dict[int, Alert]:
+    """The alerts that some deliveries name, by their keys."""
+    return Alert.objects.in_bulk({pk for delivery in deliveries for pk in delivery.alert_ids})
+
+
+def message_for(delivery: Delivery, found: Mapping[int, Alert]) -> Message:
+    """What a delivery says about those of its alerts that were `found`. Its `group` and `route` are read."""
+    if delivery.event == "test" or delivery.group is None:
         return _test_message(delivery.uuid, delivery.created_at)
-    found = {alert.pk: alert for alert in Alert.objects.filter(pk__in=delivery.alert_ids)}
     alerts = tuple(_facts(found[pk]) for pk in delivery.alert_ids if pk in found)
     if not alerts:
         newest = Alert.objects.filter(memberships__group=delivery.group).order_by("-memberships__id").first()

@@ -21,8 +21,10 @@ BATCH = 500
 WORKER_SEEN = "worker_seen"
 """Cache key of when a worker last swept, for the readiness check."""
 HEARTBEAT_KEPT = 60
-MOST_IN_A_ROW = 100
-"""Deliveries that one message makes a worker try; then another sink's turn may come."""
+MOST_IN_A_ROW = 20
+"""Claims that one message makes a worker take; then another sink's turn may come."""
+MOST_AT_A_TIME = 16
+"""Deliveries of one claim."""
 MOST_WAITING = 500
 """Messages in the deliver queue beyond which the sweep adds none: the rows wait as well there as here."""
 
@@ -39,15 +41,18 @@ def route_pending() -> None:
 @shared_task
 def deliver(delivery_id: int) -> None:
     """Try one delivery; while its sink takes what it is sent, go on with what else is due for it."""
-    waiting = [delivery_id]
+    attempt = deliveries.send(delivery_id, timezone.now())
+    tried = [attempt] if attempt else []
+    most = 1
     for _ in range(MOST_IN_A_ROW):
-        tried = next(filter(None, (deliveries.send(pk, timezone.now()) for pk in waiting)), None)
-        if tried is None:
+        if not tried:
             return
         doorbell.ring("deliveries")
-        if tried.outcome != Attempt.Outcome.SENT:
+        if tried[-1].outcome != Attempt.Outcome.SENT:
             return
-        waiting = deliveries.next_for(tried.delivery.sink_id, timezone.now())
+        # More at a time as long as it goes well: what is claimed when a worker dies is sent again.
+        most = min(most * 2, MOST_AT_A_TIME)
+        tried = deliveries.send_next(tried[-1].delivery.sink_id, most, timezone.now())
 
 
 @shared_task

@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import Q
 from pytest_httpserver import HTTPServer
 
-from routing import deliveries
+from routing import claims, deliveries
 from routing.models import Attempt, AuditEntry, Delivery, Sink
 from tests import build
 from tests.build import NOW
@@ -44,6 +45,11 @@ def about_a_group(sink: Sink, **fields: Any) -> Delivery:
 
     group = AlertGroup.objects.first() or build.group(build.route())
     return owed(sink, group=group, route=group.route, alert_ids=[build.alert().pk], **fields)
+
+
+def held(delivery: Delivery) -> list[claims.Claimed]:
+    """A claim of one delivery, as by a worker that is about to send it."""
+    return claims.claim(Q(pk=delivery.pk), 1, NOW)
 
 
 def test_a_delivery_is_sent_once_and_every_try_is_written_down(sink: Sink, httpserver: HTTPServer) -> None:
@@ -129,27 +135,63 @@ def test_a_sink_is_left_alone_after_a_named_time_and_one_delivery_tries_for_all(
 def test_only_one_delivery_probes_a_sink_in_trouble(sink: Sink, httpserver: HTTPServer) -> None:
     first, second = owed(sink), owed(sink)
     Sink.objects.filter(pk=sink.pk).update(failures=5, open_until=NOW)
-    probe = deliveries._claim(first.pk, NOW)
-    assert probe is not None
+    probe = held(first)
+    assert probe
     assert deliveries.send(second.pk, NOW) is None
     second.refresh_from_db()
     assert (second.state, second.attempts_made, second.attempts.count()) == ("queued", 0, 0)
     answer(httpserver, 200)
-    deliveries._try(*probe, NOW)
+    deliveries._try(probe, NOW)
     assert deliveries.send(second.pk, NOW) is not None
+
+
+def test_some_are_sent_under_one_claim_in_order_of_their_time(sink: Sink, httpserver: HTTPServer) -> None:
+    answer(httpserver, 200)
+    owing = [owed(sink, next_attempt_at=NOW - timedelta(seconds=number)) for number in range(4)]
+    attempts = deliveries.send_next(sink.pk, 3, NOW)
+    assert [attempt.delivery_id for attempt in attempts] == [one.pk for one in (owing[3], owing[2], owing[1])]
+    assert list(Delivery.objects.order_by("pk").values_list("state", flat=True)) == ["queued", "sent", "sent", "sent"]
+
+
+def test_the_first_failure_ends_a_claim_and_the_rest_is_as_it_was(sink: Sink, httpserver: HTTPServer) -> None:
+    answer(httpserver, 503)
+    for _ in range(3):
+        owed(sink)
+    assert len(deliveries.send_next(sink.pk, 3, NOW)) == 1
+    rest = list(Delivery.objects.filter(attempts_made=0).values_list("state", "claim", "lease_until"))
+    assert rest == [("queued", None, None)] * 2
+    assert Attempt.objects.count() == 1
+    assert len(httpserver.log) == 1
+
+
+def test_a_slow_sink_does_not_hold_what_others_could_try(
+    sink: Sink, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "PATIENCE", 0.0)
+    answer(httpserver, 200)
+    for _ in range(3):
+        owed(sink)
+    assert len(deliveries.send_next(sink.pk, 3, NOW)) == 1
+    assert len(deliveries.due(NOW)) == 2
+
+
+def test_a_claim_never_holds_two_messages_of_one_group(sink: Sink, httpserver: HTTPServer) -> None:
+    answer(httpserver, 200)
+    first, second = about_a_group(sink), about_a_group(sink, event="resolved")
+    assert [attempt.delivery_id for attempt in deliveries.send_next(sink.pk, 5, NOW)] == [first.pk]
+    assert [attempt.delivery_id for attempt in deliveries.send_next(sink.pk, 5, NOW)] == [second.pk]
 
 
 def test_a_sink_that_hangs_holds_only_some_of_the_workers(sink: Sink, httpserver: HTTPServer) -> None:
     answer(httpserver, 200)
-    hanging = [deliveries._claim(owed(sink).pk, NOW) for _ in range(deliveries.MOST_IN_FLIGHT)]
+    hanging = [held(owed(sink)) for _ in range(claims.MOST_IN_FLIGHT)]
     assert all(hanging)
     waits = owed(sink)
     elsewhere = owed(build.sink("webhook", name="other", secrets=sink.secrets))
     assert deliveries.due(NOW) == [elsewhere.pk]
     assert deliveries.send(waits.pk, NOW) is None
     assert deliveries.send(elsewhere.pk, NOW) is not None
-    assert hanging[0] is not None
-    deliveries._try(*hanging[0], NOW)
+    deliveries._try(hanging[0], NOW)
     assert deliveries.send(waits.pk, NOW) is not None
 
 
@@ -210,14 +252,14 @@ def test_a_dead_workers_delivery_is_unknown_where_the_sink_forbids_repeats() -> 
 
 def test_a_worker_that_was_given_up_on_cannot_overwrite_its_successor(sink: Sink, httpserver: HTTPServer) -> None:
     delivery = owed(sink)
-    claimed = deliveries._claim(delivery.pk, NOW)
-    assert claimed is not None
-    late = NOW + deliveries.LEASE + timedelta(seconds=1)
+    claimed = held(delivery)
+    assert claimed
+    late = NOW + claims.LEASE + timedelta(seconds=1)
     assert deliveries.take_back(late) == 1
     answer(httpserver, 200)
     deliveries.send(delivery.pk, late)
     answer(httpserver, 503)
-    deliveries._try(*claimed, NOW)
+    deliveries._try(claimed, NOW)
     delivery.refresh_from_db()
     assert delivery.state == "sent"
     assert delivery.attempts.get(number=1).outcome == "retry"

@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from routing.messages import message_for
+from routing.messages import alerts_of, message_for
 from routing.models import AlertGroup, Delivery
+from routing.sinks.base import Message
 from sensor.alert import Priority
 from tests import build
 from tests.build import NOW
@@ -27,9 +28,13 @@ def delivery(group: AlertGroup, **fields: Any) -> Delivery:
     return Delivery.objects.create(sink=sink, group=group, **{**values, **fields})
 
 
+def told(delivery: Delivery) -> Message:
+    return message_for(delivery, alerts_of([delivery]))
+
+
 def test_a_message_carries_its_alerts_newest_last_and_links_to_pages(group: AlertGroup) -> None:
     older, newer = build.alert(), build.alert(priority="critical")
-    message = message_for(delivery(group, alert_ids=[older.pk, newer.pk], alert_count=2))
+    message = told(delivery(group, alert_ids=[older.pk, newer.pk], alert_count=2))
     assert [alert.uuid for alert in message.alerts] == [older.uuid, newer.uuid]
     assert message.newest.priority is Priority.CRITICAL
     assert message.newest.url == f"https://sensor.example/alerts/{newer.uuid}/"
@@ -41,18 +46,18 @@ def test_a_message_carries_its_alerts_newest_last_and_links_to_pages(group: Aler
 
 def test_every_message_of_a_group_has_its_key(group: AlertGroup) -> None:
     other = build.group(build.route(name="other", position=2))
-    keys = {message_for(delivery).group.key for delivery in (Delivery(group=group, route=group.route, created_at=NOW),)}
-    keys |= {message_for(Delivery(group=one, route=one.route, created_at=NOW)).group.key for one in (group, other)}
+    keys = {told(delivery).group.key for delivery in (Delivery(group=group, route=group.route, created_at=NOW),)}
+    keys |= {told(Delivery(group=one, route=one.route, created_at=NOW)).group.key for one in (group, other)}
     assert len(keys) == 2
 
 
 def test_a_deleted_route_and_deleted_alerts_leave_a_message(group: AlertGroup) -> None:
-    message = message_for(delivery(group, alert_ids=[12345], route=None))
+    message = told(delivery(group, alert_ids=[12345], route=None))
     assert message.route == "(deleted)"
     assert "no longer kept" in message.newest.output
 
 
 def test_without_a_group_it_is_a_test_and_says_so() -> None:
-    message = message_for(Delivery(event="test", created_at=NOW))
+    message = told(Delivery(event="test", created_at=NOW))
     assert message.event == "test"
     assert "This is a test" in message.newest.output

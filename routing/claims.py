@@ -1,0 +1,158 @@
+"""Who holds a delivery: taking some, giving them back, and writing down how they went.
+
+A claim is a conditional update that names itself and ends after a while; whoever settles must name it too, so that a
+worker that was given up on cannot overwrite its successor. An attempt is written with the claim, before the call, and
+completed after it: one without an outcome is a try of which nobody knows whether it arrived.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from django.db import transaction
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+
+from routing.models import Attempt, Delivery, Sink
+from routing.settling import settle as settlement_of
+from routing.sinks.base import Outcome, Sender
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=60)
+"""How long a try may take before its worker counts as dead; more than twice what the outbound client allows."""
+MOST_IN_FLIGHT = 2
+"""Claims of one sink at a time, about: a receiver that hangs must not hold every worker."""
+State = Delivery.State
+# A group's messages reach a sink in order: a resolve that overtook its trigger would leave the alarm on for ever.
+EARLIER = Delivery.objects.filter(
+    sink=OuterRef("sink"),
+    group=OuterRef("group"),
+    pk__lt=OuterRef("pk"),
+    state__in=[State.QUEUED, State.SENDING],
+)
+
+
+@dataclass
+class Claimed:
+    """A delivery that is ours to try, and the attempt that says so."""
+
+    delivery: Delivery
+    attempt: Attempt
+
+
+@dataclass
+class Tried:
+    """How a try went, when it was over and how long it took."""
+
+    claimed: Claimed
+    outcome: Outcome
+    ended_at: datetime
+    seconds: float
+
+
+def willing(now: datetime) -> QuerySet[Sink]:
+    """Sinks that may be sent to: enabled, not left alone after trouble, and not busy."""
+    sending = Delivery.objects.filter(sink=OuterRef("pk"), state=State.SENDING).order_by()
+    claims = sending.values("sink").annotate(claims=Count("claim", distinct=True))
+    busy = Exists(claims.filter(claims__gte=MOST_IN_FLIGHT))
+    return Sink.objects.filter(~busy, Q(open_until=None) | Q(open_until__lte=now), enabled=True)
+
+
+def ready(now: datetime) -> QuerySet[Delivery]:
+    """Deliveries that are due and have nothing before them, longest due first, whether or not the sink is willing."""
+    due = Delivery.objects.filter(~Exists(EARLIER), state=State.QUEUED, next_attempt_at__lte=now)
+    return due.order_by("next_attempt_at", "pk")
+
+
+def claim(wanted: Q, most: int, now: datetime) -> list[Claimed]:
+    """Take at most `most` ready deliveries of one willing sink; `wanted` names the sink or a delivery of it."""
+    with transaction.atomic():
+        waiting = ready(now).filter(wanted, Exists(willing(now).filter(pk=OuterRef("sink"))))
+        ids = list(waiting.values_list("pk", flat=True)[:most])
+        token = uuid4()
+        # No joins and no subqueries here: on PostgreSQL they would be read from an older snapshot than the row.
+        taken = Delivery.objects.filter(pk__in=ids, state=State.QUEUED, next_attempt_at__lte=now).update(
+            state=State.SENDING, claim=token, lease_until=now + LEASE, attempts_made=F("attempts_made") + 1
+        )
+        if not taken:
+            return []
+        mine = Delivery.objects.filter(pk__in=ids, claim=token).select_related("sink", "group", "route")
+        deliveries = list(mine.order_by("next_attempt_at", "pk"))
+        sink = deliveries[0].sink
+        if sink.open_until is not None:
+            # The sink was in trouble. One delivery finds out whether it still is; the others wait for it.
+            probing = Sink.objects.filter(pk=sink.pk, open_until=sink.open_until).update(open_until=now + LEASE)
+            if not probing:
+                transaction.set_rollback(True)
+                return []
+            give_back(deliveries[1:])
+            del deliveries[1:]
+        attempts = Attempt.objects.bulk_create(
+            Attempt(delivery=one, number=one.attempts_made, started_at=now) for one in deliveries
+        )
+        return [Claimed(one, attempt) for one, attempt in zip(deliveries, attempts, strict=True)]
+
+
+def give_back(deliveries: Sequence[Delivery]) -> None:
+    """Deliveries that were claimed and not tried are queued as they were."""
+    if not deliveries:
+        return
+    mine = Delivery.objects.filter(
+        pk__in=[one.pk for one in deliveries], claim=deliveries[0].claim, state=State.SENDING
+    )
+    mine.update(state=State.QUEUED, claim=None, lease_until=None, attempts_made=F("attempts_made") - 1)
+
+
+def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | None) -> None:
+    """Write down how a claim's deliveries went, in one transaction. All belong to one sink."""
+    sink = tries[0].claimed.delivery.sink
+    failures = sink.failures
+    for_sink: dict[str, Any] = {}
+    for_deliveries: list[tuple[Delivery, dict[str, Any]]] = []
+    for tried in tries:
+        found = settlement_of(
+            tried.outcome,
+            type(sender) if sender else Sender,
+            may_repeat=sender.may_repeat() if sender else True,
+            attempts=tried.claimed.attempt.number,
+            failures=failures,
+            now=tried.ended_at,
+            roll=random.random(),  # noqa: S311  # spreads retries, guards nothing
+        )
+        failures = found.sink.get("failures", failures)
+        for_sink |= found.sink
+        for_deliveries.append((tried.claimed.delivery, found.delivery))
+        _complete(tried, found.attempt)
+    with transaction.atomic():
+        Attempt.objects.bulk_create(
+            [tried.claimed.attempt for tried in tries],
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=["outcome", "finished_at", "status", "latency_ms", "request", "response", "error"],
+        )
+        _write(for_deliveries)
+        Sink.objects.filter(pk=sink.pk).update(**for_sink)
+        Attempt.objects.filter(pk__in=[one.attempt.pk for one in untried]).delete()
+        give_back([one.delivery for one in untried])
+
+
+def _complete(tried: Tried, outcome: Attempt.Outcome) -> None:
+    attempt = tried.claimed.attempt
+    attempt.outcome = outcome
+    attempt.finished_at = tried.ended_at
+    attempt.status = tried.outcome.status
+    attempt.latency_ms = round(tried.seconds * 1000)
+    attempt.request = tried.outcome.request
+    attempt.response = tried.outcome.response
+    attempt.error = tried.outcome.error
+
+
+def _write(settled: Iterable[tuple[Delivery, dict[str, Any]]]) -> None:
+    for delivery, values in settled:
+        mine = Delivery.objects.filter(pk=delivery.pk, state=State.SENDING, claim=delivery.claim)
+        if not mine.update(claim=None, lease_until=None, **values):
+            log.warning("delivery_settled_late", delivery=delivery.pk)
