@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -23,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"sensor: {error}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter's own flush at exit must not complain about it.
-        sys.stdout = None
+        # Whoever read us has gone. What is still in the buffer goes nowhere, so that the end is quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
 

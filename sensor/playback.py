@@ -17,8 +17,9 @@ class Playback:
     lost = 0
     attached: tuple[str, ...] = ("replay",)
 
-    def __init__(self, path: Path, *, loop: bool) -> None:
+    def __init__(self, path: Path, *, loop: bool, pause: float = LOOP_PAUSE) -> None:
         self._path = path
+        self._pause = pause
         self._loop = loop
         self._events: Iterator[Event] = iter(())
         self._next: Event | None = None
@@ -48,6 +49,8 @@ class Playback:
             due = event.time + self._shift
             time.sleep(max(0.0, (due - time.time_ns()) / 1_000_000_000))
             event.time = due
+            if event.proc is not None and event.proc.start_time:
+                event.proc.start_time += self._shift
             self._advance(due)
             yield event
         time.sleep(max(0.0, (until - time.time_ns()) / 1_000_000_000))
@@ -56,7 +59,7 @@ class Playback:
         self._next = next(self._events, None)
         if self._next is None:
             if self._loop:
-                self._begin(now_ns + int(LOOP_PAUSE * 1_000_000_000))
+                self._begin(now_ns + int(self._pause * 1_000_000_000))
             else:
                 self.exhausted = True
 

@@ -7,7 +7,6 @@ alert of the least severe priority goes first, and is counted.
 """
 
 import os
-import re
 import sqlite3
 import threading
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from sensor.alert import Alert, Priority, new_uuid
+from sensor.wording import readable
 
 BATCH_ALERTS = 500
 BATCH_BYTES = 1024 * 1024
@@ -38,7 +38,6 @@ CREATE TABLE IF NOT EXISTS action (
     result BLOB, reported INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 """
 DEAD_LETTERS_KEPT = 1000
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -147,8 +146,10 @@ class Spool:
         return freed, len(gone)
 
     def peek(self, alerts: int = BATCH_ALERTS, size: int = BATCH_BYTES) -> list[Stored]:
-        """The oldest alerts that fit in one post; at least one if any is waiting. They stay until `forget`, and safe from
-        eviction until then or `release`."""
+        """The oldest alerts that fit in one post; at least one if any is waiting.
+
+        They stay until `forget`, and are safe from eviction until then or `release`.
+        """
         with self._lock:
             batch: list[Stored] = []
             for identity, body in self._relaxed.execute("SELECT id, body FROM alert ORDER BY id LIMIT ?", (alerts,)):
@@ -209,14 +210,4 @@ def encode(alert: Alert) -> bytes:
     try:
         return msgspec.json.encode(alert)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_readable(msgspec.to_builtins(alert)))
-
-
-def _readable(value: object) -> object:
-    if isinstance(value, str):
-        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, dict):
-        return {_readable(key): _readable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_readable(item) for item in value]
-    return value
+        return msgspec.json.encode(readable(msgspec.to_builtins(alert)))

@@ -1,5 +1,6 @@
 """A matched rule and its event as an alert, in the words and keys of Falco's JSON output."""
 
+import re
 import time
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -8,6 +9,8 @@ import orjson
 
 from sensor.alert import Alert, Priority, rfc3339
 from sensor.event import Event
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Worded(Protocol):
@@ -63,4 +66,19 @@ def falco_line(alert: Alert) -> bytes:
         "tags": alert.tags,
         "time": alert.time,
     }
-    return orjson.dumps(line, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    option = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    try:
+        return orjson.dumps(line, option=option)
+    except TypeError:
+        return orjson.dumps(readable(line), option=option)
+
+
+def readable(value: Any) -> Any:
+    """The same value with U+FFFD for every lone surrogate: a byte of a name that is not UTF-8."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {readable(key): readable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [readable(item) for item in value]
+    return value

@@ -5,6 +5,7 @@ Prints "ready" on stderr once events arrive. Ends with status 3 where the kernel
 """
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -107,8 +108,13 @@ def _print_alerts(config: Config, source: Source, stop: Event) -> int:
     output = sys.stdout.buffer
 
     def emit(alert: Alert) -> None:
-        output.write(falco_line(alert))
-        output.flush()
+        try:
+            output.write(falco_line(alert))
+            output.flush()
+        except BrokenPipeError:
+            # Whoever read us has gone. What is still in the buffer goes nowhere, so that the end is quiet.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+            stop.set()
 
     files = (str(BUILT_IN),) if config.rules.files == (PULL,) else config.rules.files
     engine = Engine(compiled(read_files(files)), matching=config.rules.matching)
