@@ -64,7 +64,14 @@ class Agent:
             source, self._engine(self._feed.initial()), self._hostname, self._intake.put, _limiter(config), self._tick
         )
         self._heartbeat = Heartbeat(
-            Client(config.server), self._feed, self._clock, stop, self.greeting, self._swap, self._ruleset_refused
+            Client(config.server),
+            self._feed,
+            self._clock,
+            stop,
+            self.greeting,
+            self._swap,
+            self._ruleset_refused,
+            self._server_reached,
         )
         self._runner = self._action_runner(path)
         self._rejection = (0, "")
@@ -114,10 +121,17 @@ class Agent:
         self._intake.close()
         writing.join(WRITE_SECONDS)
         self._poster.wake()
+        self._server_reached()  # Pauses end, so that the loops see that it is time to stop.
         posting.join(POST_SECONDS)
         if not writing.is_alive() and not posting.is_alive():
             self._spool.close()
         log.info("stopped", **self.stats())
+
+    def _server_reached(self) -> None:
+        """End the pauses of the other loops: there is no need to wait any longer."""
+        self._poster.resume()
+        if self._runner:
+            self._runner.wake()
 
     def stats(self) -> dict[str, Any]:
         """The counters of every part, as docs/sensor.md explains them."""

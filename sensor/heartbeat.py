@@ -9,7 +9,7 @@ import structlog
 
 from sensor.rulefeed import RuleFeed, RulesetRefused
 from sensor.rules.ruleset import RuleSet
-from sensor.transport import Client, Unreachable, Verdict
+from sensor.transport import Client, Unreachable, Verdict, backoff
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +47,10 @@ class Heartbeat:
         greeting: Callable[[], Mapping[str, Any]],
         swap: Callable[[RuleSet], None],
         refused: Callable[[str], None],
+        reached: Callable[[], None],
     ) -> None:
-        """`swap(ruleset)` puts pulled rules in force; `refused(reason)` tells of a ruleset that does not load."""
+        """`swap(ruleset)` puts pulled rules in force; `refused(reason)` tells of a ruleset that does not load;
+        `reached()` tells that the server took a hello after it had not."""
         self._client = client
         self._feed = feed
         self._clock = clock
@@ -56,24 +58,34 @@ class Heartbeat:
         self._greeting = greeting
         self._swap = swap
         self._refused = refused
+        self._reached = reached
+        self._failures = 1
 
     def loop(self) -> None:
-        """Until stopped. Whatever one round raises is logged; the next one comes as always."""
+        """Until stopped. Whatever one round raises is logged; the next one comes soon, at the latest as always."""
         while not self._stop.is_set():
+            failures = self._failures
             try:
                 self.once()
             except Unreachable as error:
+                self._failures += 1
                 log.warning("hello_failed", error=str(error))
             except Exception:
+                self._failures += 1
                 log.exception("hello_failed")
-            self._stop.wait(EVERY_SECONDS)
+            failed = self._failures > failures
+            self._stop.wait(min(backoff(self._failures), EVERY_SECONDS) if failed else EVERY_SECONDS)
 
     def once(self) -> None:
         """One hello and what follows from its answer."""
         answer = self._client.hello(self._greeting())
         if answer.verdict is not Verdict.ACCEPTED or not isinstance(answer.body, dict):
+            self._failures += 1
             log.warning("hello_refused", answer=answer.told)
             return
+        if self._failures:
+            self._failures = 0
+            self._reached()
         self._clock.set(answer.body.get("server_time"))
         number = answer.body.get("ruleset")
         if isinstance(number, int) and self._feed.wants(number):

@@ -27,6 +27,7 @@ class Poster:
         self._stop = stop
         self._rejected = rejected
         self._wake = Event()
+        self._go_on = Event()
         self._most = BATCH_ALERTS
         self._failures = 0
 
@@ -34,10 +35,15 @@ class Poster:
         """Something was spooled."""
         self._wake.set()
 
+    def resume(self) -> None:
+        """The server answers again, or the sensor stops: do not sit out a pause."""
+        self._go_on.set()
+
     def loop(self) -> None:
         """Until stopped. Whatever one round raises is logged, and the next one begins after a pause."""
         while not self._stop.is_set():
             self._wake.clear()
+            self._go_on.clear()
             try:
                 pause = self.once()
             except sqlite3.Error as error:
@@ -49,7 +55,7 @@ class Poster:
             if pause is None:
                 self._wake.wait(IDLE_SECONDS)
             elif pause:
-                self._stop.wait(pause)
+                self._go_on.wait(pause)
 
     def once(self) -> float | None:
         """Post one batch. Returns seconds to pause, 0 to go on at once, None if nothing waits."""

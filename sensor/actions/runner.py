@@ -28,11 +28,17 @@ class ActionRunner:
         self._actions = actions
         self._hostname = hostname
         self._stop = stop
+        self._wake = Event()
+
+    def wake(self) -> None:
+        """The server answers again, or the sensor stops: do not sit out a pause."""
+        self._wake.set()
 
     def loop(self) -> None:
         """Until stopped. Whatever one round raises is logged, and the next one begins after a pause."""
         failures = 0
         while not self._stop.is_set():
+            self._wake.clear()
             try:
                 pause = self.once()
                 failures = 0
@@ -44,7 +50,7 @@ class ActionRunner:
                 failures += 1
                 pause = backoff(failures)
                 log.exception("acting_failed")
-            self._stop.wait(pause)
+            self._wake.wait(pause)
 
     def once(self, wait: int = LEASE_WAIT) -> float:
         """Tell what is untold, lease, act, tell. Returns seconds to pause before the next round."""
