@@ -109,6 +109,7 @@ def test_the_keyboard_walks_selects_and_acknowledges(page: Page, live_server) ->
     expect(page.locator("tr.here input[type=checkbox]")).to_be_checked()
     page.keyboard.press("a")
     expect(page.get_by_text("Acknowledged: 1 different")).to_be_visible()
+    page.wait_for_load_state()
     assert stored(Acknowledgement.objects.count) == 1
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
