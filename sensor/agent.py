@@ -105,7 +105,7 @@ class Agent:
             Thread(target=self._runner.loop, name="act", daemon=True).start()
         try:
             previous = self._alive.previous()
-            self._source.open()
+            self._watch.open()
             self._tell_blindness(previous)
             ready()
             self._watch.loop(self._stop)

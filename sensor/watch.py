@@ -83,10 +83,14 @@ class Watch:
         """How often each rule raised, since the start."""
         return dict(self._past_errors + Counter(self._engine.errors))
 
+    def open(self) -> None:
+        """Open the source for the event types that the rules need; raises what its `open` raises."""
+        self._source.want(event_types(self._engine))
+        self._source.open()
+
     def loop(self, stop: Flag) -> None:
         """Until stopped or the recording ends. Raises SourceFailed when polling fails for good."""
         failures = 0
-        self._source.want(event_types(self._engine))
         while not stop.is_set() and not self.exhausted:
             try:
                 self._round(stop)

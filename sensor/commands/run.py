@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     logs.set_up(config.logs)
     if args.rules:
         config = replace(config, rules=Rules(tuple(args.rules), config.rules.matching))
-    stop = _stop_on_signals()
+    stop = Event()
+    _die_on_signals()
     try:
         source, probes = _source(args, config)
         if args.stdout:
@@ -62,15 +63,21 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
 
 
-def _stop_on_signals() -> Event:
-    stop = Event()
+def _die_on_signals() -> None:
+    """Until events arrive there is nothing to finish, and compiling probes would hold up a polite end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _ready(stop: Event) -> None:
+    """From now on a signal is a polite end; and say so to whoever waits."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    return stop
+    print("ready", file=sys.stderr, flush=True)
 
 
 def _source(args: argparse.Namespace, config: Config) -> tuple[Source, Callable[[], list[str]]]:
@@ -95,7 +102,7 @@ def _serve(config: Config, source: Source, probes: Callable[[], list[str]], stop
         raise ConfigError("server.url is not set; set it, or print alerts with --stdout")
     if config.server.url.startswith("http://"):
         log.warning("token_sent_unencrypted", url=config.server.url, advice="use https beyond this machine")
-    Agent(config, source, probes, stop).run(_say_ready)
+    Agent(config, source, probes, stop).run(lambda: _ready(stop))
     return 0
 
 
@@ -119,15 +126,11 @@ def _print_alerts(config: Config, source: Source, stop: Event) -> int:
     files = (str(BUILT_IN),) if config.rules.files == (PULL,) else config.rules.files
     engine = Engine(compiled(read_files(files)), matching=config.rules.matching)
     watch = Watch(source, engine, config.node.hostname, emit)
-    source.open()
+    watch.open()
     try:
-        _say_ready()
+        _ready(stop)
         watch.loop(stop)
     finally:
         source.close()
     log.info("stopped", **watch.stats.snapshot(), rule_errors=watch.rule_errors)
     return 0
-
-
-def _say_ready() -> None:
-    print("ready", file=sys.stderr, flush=True)
