@@ -72,7 +72,9 @@ def claim(wanted: Q, most: int, now: datetime) -> list[Claimed]:
     """Take at most `most` ready deliveries of one willing sink; `wanted` names the sink or a delivery of it."""
     with transaction.atomic():
         waiting = ready(now).filter(wanted, Exists(willing(now).filter(pk=OuterRef("sink"))))
-        ids = list(waiting.values_list("pk", flat=True)[:most])
+        # What another worker has its hands on is skipped, so that nobody waits for anybody.
+        locked = waiting.select_for_update(skip_locked=True, of=("self",))
+        ids = list(locked.values_list("pk", flat=True)[:most])
         token = uuid4()
         # No joins and no subqueries here: on PostgreSQL they would be read from an older snapshot than the row.
         taken = Delivery.objects.filter(pk__in=ids, state=State.QUEUED, next_attempt_at__lte=now).update(

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 
 from routing import audit, claims, sinks
 from routing.claims import LEASE, Claimed, State, Tried
+from routing.folding import fold
 from routing.messages import alerts_of, message_for
 from routing.models import Alert, Attempt, Delivery, Sink
 from routing.sinks.base import Outcome, Sender, Verdict
@@ -184,7 +185,8 @@ def test(sink: Sink, by: AbstractBaseUser, now: datetime) -> Attempt:
     return attempt
 
 
-def enqueue(deliveries: Iterable[Delivery]) -> list[int]:
+def enqueue(owed: Iterable[Delivery], now: datetime) -> list[int]:
     """Store what was planned; the ids to ring for. Called in the transaction that decided it."""
-    stored = Delivery.objects.bulk_create(list(deliveries))
-    return [delivery.pk for delivery in stored if delivery.state == State.QUEUED]
+    stored = Delivery.objects.bulk_create(list(owed))
+    fold(stored, now)
+    return [one.pk for one in stored if one.state == State.QUEUED]

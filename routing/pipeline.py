@@ -71,9 +71,9 @@ def route_pending(now: datetime, limit: int = 500) -> Planned:
 
 def _set_aside(now: datetime, error: Exception) -> None:
     """Leave the oldest alert where it is: stored and shown, in no group."""
-    poison = Alert.objects.filter(routed_at=None).order_by("id").values_list("pk", flat=True).first()
-    Alert.objects.filter(pk=poison).update(routed_at=now)
-    log.error("alert_not_routable", alert=poison, error=type(error).__name__)
+    poison = list(Alert.objects.filter(routed_at=None).order_by("id").values_list("pk", flat=True)[:1])
+    Alert.objects.filter(pk__in=poison).update(routed_at=now)
+    log.error("alert_not_routable", alerts=poison, error=type(error).__name__)
 
 
 def _route_batch(now: datetime, limit: int) -> Planned:
@@ -97,7 +97,7 @@ def _route_batch(now: datetime, limit: int) -> Planned:
             if _is_due(groups[at], now):
                 owed += _look(groups[at], place.route, untold, silences, now)
         _store(groups.values())
-        planned = Planned(deliveries.enqueue(owed), alerts=len(alerts))
+        planned = Planned(deliveries.enqueue(owed, now), alerts=len(alerts))
         for at, place in places.items():
             planned.runs += _requests(groups[at], place, silences, now)
         return planned
@@ -116,7 +116,7 @@ def flush_due(now: datetime, limit: int = 200) -> Planned:
         for group in groups:
             owed += _look(group, group.route, None, silences, now)
         _store(groups)
-        return Planned(deliveries.enqueue(owed))
+        return Planned(deliveries.enqueue(owed, now))
 
 
 def _silences(now: datetime) -> list[Silence]:

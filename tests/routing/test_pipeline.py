@@ -44,8 +44,20 @@ def told() -> list[tuple[str, str, str, int]]:
 def fire(seconds: float, **fields: Any) -> Alert:
     """An alert that is stored and routed at that second."""
     stored = build.alert(time=at(seconds), **fields)
+    send_all()
     pipeline.route_pending(at(seconds))
     return stored
+
+
+def flush(seconds: float) -> None:
+    """Groups are looked at at that second."""
+    send_all()
+    pipeline.flush_due(at(seconds))
+
+
+def send_all() -> None:
+    """What was owed so far has reached its sinks."""
+    Delivery.objects.filter(state="queued").update(state="sent")
 
 
 def test_an_alert_reaches_slack(httpserver: HTTPServer) -> None:
@@ -68,43 +80,43 @@ def test_an_alert_reaches_slack(httpserver: HTTPServer) -> None:
 def test_a_group_collects_speaks_repeats_and_ends(route: Route) -> None:
     fire(0)
     fire(10)
-    pipeline.flush_due(at(29))
+    flush(29)
     assert told() == []
-    pipeline.flush_due(at(30))
+    flush(30)
     assert told() == [("firing", "first alert of the group", "queued", 2)]
     fire(60)
-    pipeline.flush_due(at(329))
+    flush(329)
     assert len(told()) == 1
-    pipeline.flush_due(at(330))
+    flush(330)
     assert told()[1:] == [("firing", "new alerts in the group", "queued", 1)]
-    pipeline.flush_due(at(330 + 3599))
+    flush(330 + 3599)
     assert len(told()) == 2
-    pipeline.flush_due(at(330 + 3600))
+    flush(330 + 3600)
     assert [row[1] for row in told()[2:]] == ["repeat interval passed"]
-    pipeline.flush_due(at(60 + 7200))
+    flush(60 + 7200)
     assert told()[3:] == [("resolved", "no new alert for a while", "queued", 1)]
     group = AlertGroup.objects.get()
     assert (group.state, group.resolved_at, group.next_flush_at) == ("resolved", at(60 + 7200), None)
-    pipeline.flush_due(at(10**6))
+    flush(10**6)
     assert len(told()) == 4
 
 
 def test_an_alert_after_the_end_begins_anew(route: Route) -> None:
     fire(0)
-    pipeline.flush_due(at(30))
-    pipeline.flush_due(at(7200))
+    flush(30)
+    flush(7200)
     fire(8000)
     group = AlertGroup.objects.get()
     assert (group.state, group.resolved_at, group.count) == ("firing", None, 2)
-    pipeline.flush_due(at(8029))
+    flush(8029)
     assert len(told()) == 2
-    pipeline.flush_due(at(8030))
+    flush(8030)
     assert told()[2:] == [("firing", "first alert of the group", "queued", 1)]
 
 
 def test_a_told_group_speaks_at_once_when_its_interval_is_over(route: Route) -> None:
     fire(0)
-    pipeline.flush_due(at(30))
+    flush(30)
     fire(400)
     assert told()[1:] == [("firing", "new alerts in the group", "queued", 1)]
 
@@ -132,7 +144,7 @@ def test_a_disabled_route_takes_nothing_and_its_groups_are_not_told(route: Route
     fire(0)
     Route.objects.update(enabled=False)
     fire(1)
-    pipeline.flush_due(at(30))
+    flush(30)
     assert told() == []
     assert AlertGroup.objects.get().count == 1
 
@@ -202,7 +214,7 @@ def silence(user: User, condition: str = "", **fields: Any) -> Silence:
 def test_a_silenced_group_is_kept_and_not_told_and_the_log_says_why(route: Route, bob: User) -> None:
     silence(bob, "alert.hostname = node-1")
     fire(0)
-    pipeline.flush_due(at(30))
+    flush(30)
     ((event, reason, state, _),) = told()
     assert (event, state) == ("firing", "suppressed")
     assert reason.startswith("silenced until")
@@ -213,18 +225,18 @@ def test_a_silenced_group_is_kept_and_not_told_and_the_log_says_why(route: Route
 def test_a_silence_that_begins_while_the_group_waits_holds(route: Route, bob: User) -> None:
     fire(0)
     silence(bob)
-    pipeline.flush_due(at(30))
+    flush(30)
     assert [row[2] for row in told()] == ["suppressed"]
 
 
 def test_what_was_silenced_is_not_told_when_the_silence_is_over(route: Route, bob: User) -> None:
     silence(bob)
     fire(0)
-    pipeline.flush_due(at(30))
-    pipeline.flush_due(at(2000))
+    flush(30)
+    flush(2000)
     assert len(told()) == 1
     fire(2100)
-    pipeline.flush_due(at(2130))
+    flush(2130)
     assert told()[1:] == [("firing", "first alert of the group", "queued", 1)]
 
 
@@ -232,7 +244,7 @@ def test_only_the_silenced_alerts_of_a_group_are_left_out(route: Route, bob: Use
     silence(bob, "alert.hostname = node-1")
     fire(0)
     other = fire(1, hostname="node-2")
-    pipeline.flush_due(at(30))
+    flush(30)
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.alert_ids) == ("queued", [other.pk])
 
@@ -240,30 +252,30 @@ def test_only_the_silenced_alerts_of_a_group_are_left_out(route: Route, bob: Use
 def test_a_group_that_nobody_was_told_of_ends_in_silence(route: Route, bob: User) -> None:
     silence(bob)
     fire(0)
-    pipeline.flush_due(at(30))
-    pipeline.flush_due(at(7200))
+    flush(30)
+    flush(7200)
     assert AlertGroup.objects.get().state == "resolved"
     assert [row[0] for row in told()] == ["firing"]
 
 
 def test_an_acknowledged_group_is_not_repeated_and_not_told_of_more_of_the_same(route: Route, bob: User) -> None:
     fire(0)
-    pipeline.flush_due(at(30))
+    flush(30)
     acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
-    pipeline.flush_due(at(41))
+    flush(41)
     assert told()[1:] == [("acknowledged", "acknowledged by bob", "queued", 1)]
     fire(500)
-    pipeline.flush_due(at(501))
-    pipeline.flush_due(at(5000))
+    flush(501)
+    flush(5000)
     assert len(told()) == 2
     assert AlertGroup.objects.get().state == "acknowledged"
 
 
 def test_an_alert_of_another_fingerprint_makes_an_acknowledged_group_fire(route: Route, bob: User) -> None:
     fire(0)
-    pipeline.flush_due(at(30))
+    flush(30)
     acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
-    pipeline.flush_due(at(41))
+    flush(41)
     fire(400, fingerprint="a" * 64)
     assert AlertGroup.objects.get().state == "firing"
     assert told()[2:] == [("firing", "new alerts in the group", "queued", 1)]
@@ -272,19 +284,19 @@ def test_an_alert_of_another_fingerprint_makes_an_acknowledged_group_fire(route:
 def test_a_new_group_of_an_acknowledged_fingerprint_is_born_acknowledged(route: Route, bob: User) -> None:
     acknowledgements.acknowledge(FINGERPRINT, bob, NOW)
     fire(0)
-    pipeline.flush_due(at(30))
+    flush(30)
     assert AlertGroup.objects.get().state == "acknowledged"
     assert told() == []
 
 
 def test_a_withdrawn_acknowledgement_lets_the_group_repeat(route: Route, bob: User) -> None:
     fire(0)
-    pipeline.flush_due(at(30))
+    flush(30)
     acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
     acknowledgements.withdraw(FINGERPRINT, bob, at(50))
-    pipeline.flush_due(at(51))
+    flush(51)
     assert len(told()) == 1
-    pipeline.flush_due(at(3630))
+    flush(3630)
     assert [row[1] for row in told()[1:]] == ["repeat interval passed"]
 
 
@@ -293,7 +305,7 @@ def test_the_end_of_a_group_ends_its_acknowledgement(route: Route, bob: User) ->
 
     fire(0)
     acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
-    pipeline.flush_due(at(7200))
+    flush(7200)
     assert AlertGroup.objects.get().state == "resolved"
     assert not Acknowledgement.objects.exists()
 
@@ -305,9 +317,9 @@ def test_an_acknowledgement_lives_while_another_group_has_it(route: Route, bob: 
     build.route(name="longer", position=2, resolve_after=10_000)
     fire(0)
     acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
-    pipeline.flush_due(at(7200))
+    flush(7200)
     assert Acknowledgement.objects.exists()
-    pipeline.flush_due(at(10_000))
+    flush(10_000)
     assert not Acknowledgement.objects.exists()
 
 
@@ -315,18 +327,18 @@ def test_a_sink_hears_only_what_it_wants(route: Route) -> None:
     mail = build.sink("email")
     route.sinks.add(mail)
     fire(0)
-    pipeline.flush_due(at(30))
+    flush(30)
     group = AlertGroup.objects.get()
     assert {delivery.sink.kind for delivery in Delivery.objects.all()} == {"webhook", "email"}
     AlertGroup.objects.update(state="acknowledged", next_flush_at=at(40))
-    pipeline.flush_due(at(40))
+    flush(40)
     assert [delivery.sink.kind for delivery in group.deliveries.filter(event="acknowledged")] == ["webhook"]
 
 
 def test_a_disabled_sink_is_not_told_and_the_log_says_so(route: Route) -> None:
     Sink.objects.update(enabled=False)
     fire(0)
-    pipeline.flush_due(at(30))
+    flush(30)
     assert told() == [("firing", "the sink is disabled", "suppressed", 1)]
 
 
