@@ -148,12 +148,11 @@ def _sections(request: HttpRequest, pulse: dict[str, Any]) -> Iterator[Section]:
     counts = {"groups": pulse["firing"] or 0, "runs": pulse["awaiting"] or 0}
     match = request.resolver_match
     here = match.url_name.split("-")[0] if match and match.url_name else ""
+    # The pages below `deliveries` are called `delivery`, `delivery-retry`, ….
+    at = {here, f"{here}s", f"{here.removesuffix('y')}ies"}
     for section in NAVIGATION:
         if may(request.user, section.permission):
-            links = [
-                replace(link, count=counts.get(link.name, 0), current=here in (link.name, link.name.rstrip("s")))
-                for link in section.links
-            ]
+            links = [replace(link, count=counts.get(link.name, 0), current=link.name in at) for link in section.links]
             yield replace(section, links=links)
 
 

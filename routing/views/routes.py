@@ -1,11 +1,12 @@
 """The ordered list of routes: which alerts go where."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import F, Max, Q
+from django.db.models import Count, F, Max, Q
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -73,7 +74,10 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
 @requires("view")
 def routes(request: HttpRequest) -> HttpResponse:
     """The routes in the order in which alerts walk them; with `alert`, which of them take that one and why."""
-    rows = list(Route.objects.prefetch_related("sinks", "actions"))
+    firing = Count("groups", filter=Q(groups__state="firing"))
+    rows = list(
+        Route.objects.annotate(last=Max("groups__last_seen_at"), firing=firing).prefetch_related("sinks", "actions")
+    )
     verdicts: dict[int, str] = {}
     tried = None
     if uuid := request.GET.get("alert", ""):
@@ -88,7 +92,7 @@ def routes(request: HttpRequest) -> HttpResponse:
     return show(request, "routes/list.html", context)
 
 
-def _catch_all(rows: list[Route]) -> Route | None:
+def _catch_all(rows: Sequence[Route]) -> Route | None:
     """The route behind which nothing is ever reached, unless it is the last one."""
     for route in rows[:-1]:
         if route.enabled and not route.condition and not route.continues:

@@ -49,6 +49,7 @@
       const url = new URL(location.href);
       url.searchParams.set("after", rows.dataset.newest);
       const answer = await fetch(url, { headers: { "HX-Request": "true" } });
+      if (answer.headers.has("HX-Refresh")) location.reload();
       if (!answer.ok) return;
       const page = document.createElement("template");
       page.innerHTML = await answer.text();

@@ -57,8 +57,7 @@ def address(name: str, world: SimpleNamespace) -> str:
         "sink": {"pk": world.sink.pk},
         "delivery": {"pk": world.delivery.pk},
         "token": {"pk": world.token.pk},
-        "rule": {"pk": world.file.pk},
-        "ruleset": {"number": world.ruleset.number},
+        "rule": {"pk": world.file.pk, "number": world.ruleset.number},
     }
     special = {"sink-new": {"kind": "slack"}, "action-new": {"kind": "kill_process"}}
     wanted = set(PATTERNS[name].pattern.converters)

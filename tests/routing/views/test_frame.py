@@ -73,7 +73,17 @@ def test_only_administrators_see_their_section(as_user, carol, alice) -> None:
     assert "Administer" in titles(as_user(alice))
 
 
-@pytest.mark.parametrize(("path", "name"), [("/", "overview"), ("/sinks/new/slack/", "sinks"), ("/runs/", "runs")])
-def test_the_navigation_marks_where_one_is(path: str, name: str, as_user, erin) -> None:
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/", "overview"),
+        ("/sinks/new/slack/", "sinks"),
+        ("/runs/", "runs"),
+        ("/rules/sets/1/", "rules"),
+        ("/deliveries/1/", "deliveries"),
+    ],
+)
+def test_the_navigation_marks_where_one_is(path: str, name: str, as_user, erin, world) -> None:
+    path = path.replace("/deliveries/1/", f"/deliveries/{world.delivery.pk}/")
     sections = as_user(erin).get(path).context["frame"]["sections"]
     assert [link.name for section in sections for link in section.links if link.current] == [name]

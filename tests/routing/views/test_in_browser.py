@@ -18,6 +18,7 @@ from tests import build
 from tests.e2e.dashboard import CHROMIUM, QUIET, Dashboard
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+expect.set_options(timeout=15_000)
 PASSWORD = "correct horse battery staple"
 
 

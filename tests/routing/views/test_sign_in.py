@@ -41,6 +41,11 @@ def test_five_wrong_passwords_lock_and_the_page_says_for_how_long(client: Client
     assert client.post("/sign-in/", {"username": "frank", "password": RIGHT}).status_code == 302
 
 
+def test_a_part_asked_for_after_the_session_ended_reloads_the_page(client: Client, db: None) -> None:
+    answer = client.get("/alerts/", HTTP_HX_REQUEST="true", follow=True)
+    assert (answer["HX-Refresh"], answer.content) == ("true", b"")
+
+
 def test_signing_out_takes_a_post(as_user, carol) -> None:
     client = as_user(carol)
     assert client.get("/sign-out/").status_code == 405
