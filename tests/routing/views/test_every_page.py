@@ -161,3 +161,9 @@ def test_what_is_not_there_says_so(path: str, as_user, alice, world: SimpleNames
     answer = as_user(alice).get(path)
     assert answer.status_code == 404
     assert "Nothing here" in answer.content.decode()
+
+
+def test_a_refusal_says_which_role_it_takes(as_user, carol, world: SimpleNamespace) -> None:
+    answer = as_user(carol).get("/routes/new/")
+    assert answer.status_code == 403
+    assert "the role Editor or more" in answer.content.decode()
