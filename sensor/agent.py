@@ -5,6 +5,7 @@ to disk (`spool`), from there to the server (`posting`). Everything between two 
 stopping the others.
 """
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,7 @@ from sensor.limits import Limiter, Rate, Tally
 from sensor.posting import Poster
 from sensor.rulefeed import RuleFeed
 from sensor.rules.ruleset import RuleSet
-from sensor.spool import Spool, prepare
+from sensor.spool import Spool, claim, prepare
 from sensor.transport import Client
 from sensor.version import VERSION
 from sensor.watch import Source, Watch
@@ -45,7 +46,9 @@ class Agent:
     """Wires the parts together; `run` is the sensor's life."""
 
     def __init__(self, config: Config, source: Source, probes: Callable[[], list[str]], stop: Event) -> None:
-        """Raises ConfigError or RulesetRefused for settings or rules that cannot be used, OSError for the disk."""
+        """Raises ConfigError or RulesetRefused for settings or rules that cannot be used, OSError or
+        sqlite3.Error for a spool that cannot.
+        """
         self._config = config
         self._source = source
         self._probes = probes
@@ -53,6 +56,8 @@ class Agent:
         self._hostname = config.node.hostname
         self._boot_id = procinfo.boot_id()
         path = Path(config.spool.path)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._claim = claim(path)
         damaged = prepare(path)
         self._spool = Spool(path, config.spool.max_bytes)
         self._alive = AliveMark(path, self._boot_id)
@@ -125,6 +130,7 @@ class Agent:
         posting.join(POST_SECONDS)
         if not writing.is_alive() and not posting.is_alive():
             self._spool.close()
+        os.close(self._claim)
         log.info("stopped", **self.stats())
 
     def _server_reached(self) -> None:

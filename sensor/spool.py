@@ -6,6 +6,7 @@ forget does is a repeat, which the server ignores by uuid. The file is bounded: 
 alert of the least severe priority goes first, and is counted.
 """
 
+import fcntl
 import os
 import sqlite3
 import threading
@@ -83,6 +84,17 @@ def prepare(path: Path) -> Path | None:
         _create(path)
         return aside
     return None
+
+
+def claim(path: Path) -> int:
+    """Be the only sensor with this file for as long as the returned descriptor is open; BlockingIOError if taken."""
+    descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise BlockingIOError("another sensor is using it; stop that one or name another path") from None
+    return descriptor
 
 
 def _create(path: Path) -> None:

@@ -7,12 +7,14 @@ Prints "ready" on stderr once events arrive. Ends with status 3 where the kernel
 import argparse
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import FrameType
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -100,9 +102,14 @@ def _serve(config: Config, source: Source, probes: Callable[[], list[str]], stop
 
     if not config.server.url:
         raise ConfigError("server.url is not set; set it, or print alerts with --stdout")
-    if config.server.url.startswith("http://"):
-        log.warning("token_sent_unencrypted", url=config.server.url, advice="use https beyond this machine")
-    Agent(config, source, probes, stop).run(lambda: _ready(stop))
+    address = urlsplit(config.server.url)
+    if address.scheme == "http" and address.hostname not in ("127.0.0.1", "::1", "localhost"):
+        log.warning("token_sent_unencrypted", url=config.server.url, advice="use https")
+    try:
+        agent = Agent(config, source, probes, stop)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"spool.path {config.spool.path} cannot be used: {error}") from None
+    agent.run(lambda: _ready(stop))
     return 0
 
 

@@ -327,6 +327,14 @@ def test_local_rules_that_do_not_load_stop_the_start(node: Node1) -> None:
         node.start()
 
 
+def test_two_sensors_never_share_a_spool(node: Node1) -> None:
+    node.start()
+    with pytest.raises(BlockingIOError, match="another sensor"):
+        Agent(node.config(), node.wire, list, threading.Event())
+    node.end()
+    node.start()
+
+
 def test_a_damaged_spool_is_told(node: Node1) -> None:
     (node.folder / "spool.db").write_bytes(os.urandom(20_000))
     node.start()
