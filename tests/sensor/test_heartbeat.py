@@ -56,7 +56,7 @@ def greeted(httpserver: HTTPServer, **answer: object) -> None:
 
 def test_a_newer_number_is_pulled_and_put_in_force(httpserver: HTTPServer, line: Line) -> None:
     greeted(httpserver, ruleset=2)
-    httpserver.expect_ordered_request("/api/v1/ruleset", query_string="have=0").respond_with_json(
+    httpserver.expect_oneshot_request("/api/v1/ruleset", query_string="have=0").respond_with_json(
         {"number": 2, "files": [{"name": "a.yaml", "text": RULE}]}
     )
     line.heartbeat.once()
