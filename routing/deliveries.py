@@ -4,6 +4,7 @@ The row is the queue; `routing.claims` says who holds it. Everything here may ru
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from routing import audit, claims, sinks
-from routing.claims import LEASE, Claimed, State, Tried
+from routing.claims import LEASE, MOST_IN_FLIGHT, Claimed, State, Tried
 from routing.folding import fold
 from routing.messages import alerts_of, message_for
 from routing.models import Alert, Attempt, Delivery, Sink
@@ -26,13 +27,20 @@ PATIENCE = 0.5
 """Seconds that the deliveries of one claim may take together before the rest is given back."""
 
 
-def due(now: datetime, per_sink: int = 50) -> list[int]:
-    """Deliveries to ring for: of each willing sink the `per_sink` longest due, of one that was in trouble one."""
+def due(now: datetime) -> list[int]:
+    """Deliveries to ring for: the longest due of each willing sink, one where the sink was in trouble.
+
+    They are as many as are tried at a time; whoever tries them goes on with the rest.
+    """
     found: list[int] = []
     for sink in claims.willing(now):
-        most = per_sink if sink.open_until is None else 1
-        found += claims.ready(now).filter(sink=sink).values_list("pk", flat=True)[:most]
+        found += next_for(sink.pk, now, MOST_IN_FLIGHT if sink.open_until is None else 1)
     return found
+
+
+def next_for(sink_id: int, now: datetime, most: int = 1) -> list[int]:
+    """The deliveries of one sink that are longest due."""
+    return list(claims.ready(now).filter(sink=sink_id).values_list("pk", flat=True)[:most])
 
 
 def send(delivery_id: int, now: datetime) -> Attempt | None:
@@ -154,12 +162,12 @@ def discard(delivery: Delivery, by: AbstractBaseUser, now: datetime) -> bool:
 def revive(sink: Sink, now: datetime) -> list[int]:
     """After a sink was mended or enabled: forget its trouble, and what waits for it is due at once.
 
-    Returns the first ids to ring for; the sweep finds the rest.
+    Returns the ids to ring for.
     """
     with transaction.atomic():
         Sink.objects.filter(pk=sink.pk).update(failures=0, open_until=None, warning="", disabled_reason="")
         Delivery.objects.filter(sink=sink, state=State.QUEUED, next_attempt_at__gt=now).update(next_attempt_at=now)
-    return list(Delivery.objects.filter(sink=sink, state=State.QUEUED).values_list("pk", flat=True)[:50])
+    return next_for(sink.pk, now, MOST_IN_FLIGHT)
 
 
 def test(sink: Sink, by: AbstractBaseUser, now: datetime) -> Attempt:
@@ -186,7 +194,13 @@ def test(sink: Sink, by: AbstractBaseUser, now: datetime) -> Attempt:
 
 
 def enqueue(owed: Iterable[Delivery], now: datetime) -> list[int]:
-    """Store what was planned; the ids to ring for. Called in the transaction that decided it."""
+    """Store what was planned, in the transaction that decided it; the ids to ring for, as in `due`."""
     stored = Delivery.objects.bulk_create(list(owed))
     fold(stored, now)
-    return [one.pk for one in stored if one.state == State.QUEUED]
+    rung: Counter[int] = Counter()
+    found: list[int] = []
+    for one in stored:
+        if one.state == State.QUEUED and rung[one.sink_id] < MOST_IN_FLIGHT:
+            rung[one.sink_id] += 1
+            found.append(one.pk)
+    return found

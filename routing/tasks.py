@@ -6,7 +6,6 @@ from datetime import datetime
 import redis
 import structlog
 from celery import Task, shared_task
-from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -25,8 +24,6 @@ MOST_IN_A_ROW = 20
 """Claims that one message makes a worker take; then another sink's turn may come."""
 MOST_AT_A_TIME = 16
 """Deliveries of one claim."""
-MOST_WAITING = 500
-"""Messages in the deliver queue beyond which the sweep adds none: the rows wait as well there as here."""
 
 
 @shared_task
@@ -42,8 +39,9 @@ def route_pending() -> None:
 def deliver(delivery_id: int) -> None:
     """Try one delivery; while its sink takes what it is sent, go on with what else is due for it."""
     attempt = deliveries.send(delivery_id, timezone.now())
-    tried = [attempt] if attempt else []
-    most = 1
+    if attempt is None:
+        return
+    tried, most, sink_id = [attempt], 1, attempt.delivery.sink_id
     for _ in range(MOST_IN_A_ROW):
         if not tried:
             return
@@ -52,7 +50,8 @@ def deliver(delivery_id: int) -> None:
             return
         # More at a time as long as it goes well: what is claimed when a worker dies is sent again.
         most = min(most * 2, MOST_AT_A_TIME)
-        tried = deliveries.send_next(tried[-1].delivery.sink_id, most, timezone.now())
+        tried = deliveries.send_next(sink_id, most, timezone.now())
+    _hand_out(deliver, ((pk,) for pk in deliveries.next_for(sink_id, timezone.now())))
 
 
 @shared_task
@@ -85,9 +84,7 @@ def _flush(now: datetime) -> None:
 
 def _deliver(now: datetime) -> None:
     deliveries.take_back(now)
-    room = MOST_WAITING - _waiting("deliver")
-    if room > 0:
-        _hand_out(deliver, ((pk,) for pk in deliveries.due(now, room)))
+    _hand_out(deliver, ((pk,) for pk in deliveries.due(now)))
 
 
 def _respond(now: datetime) -> None:
@@ -113,11 +110,3 @@ def _hand_out(task: Task, arguments: Iterable[tuple[int, ...]]) -> None:
             task.apply_async(one, retry=False)
     except (OperationalError, redis.RedisError) as error:
         log.warning("broker_unreachable", task=task.name, error=type(error).__name__)
-
-
-def _waiting(queue: str) -> int:
-    """Messages in a queue; none where the broker cannot be asked, for then the rows are all there is."""
-    try:
-        return int(doorbell.client(settings.REDIS_URL).llen(queue))
-    except redis.RedisError:
-        return 0

@@ -218,12 +218,12 @@ def test_what_waits_for_a_disabled_sink_goes_on_waiting(sink: Sink, httpserver: 
     assert not httpserver.log
 
 
-def test_every_sink_gets_its_share_of_a_sweep(sink: Sink) -> None:
+def test_a_sweep_rings_for_some_of_every_sink(sink: Sink) -> None:
     for _ in range(5):
         owed(sink)
     other = owed(build.sink("webhook", name="other", secrets=sink.secrets), next_attempt_at=NOW - timedelta(seconds=1))
-    found = deliveries.due(NOW, per_sink=2)
-    assert len(found) == 3
+    found = deliveries.due(NOW)
+    assert len(found) == claims.MOST_IN_FLIGHT + 1
     assert other.pk in found
 
 
@@ -317,7 +317,7 @@ def test_a_range_is_sent_again(sink: Sink, bob: User) -> None:
     owed(sink, state="sent")
     ids = deliveries.retry_all(Delivery.objects.filter(state="failed"), bob, NOW)
     assert ids == [delivery.pk for delivery in failed]
-    assert deliveries.due(NOW) == ids
+    assert set(deliveries.due(NOW)) <= set(ids)
 
 
 @pytest.mark.parametrize(("state", "done"), [("queued", True), ("failed", True), ("unknown", True), ("sent", False)])

@@ -86,6 +86,19 @@ def test_a_worker_goes_on_while_the_sink_takes_what_it_is_sent(
     assert len(httpserver.log) == 5
 
 
+def test_after_a_while_a_worker_lets_other_sinks_have_their_turn(
+    queued: Queued, now: Any, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "MOST_IN_A_ROW", 2)
+    httpserver.expect_request(re.compile(".*")).respond_with_data("")
+    sink = build.sink(secrets={"url": httpserver.url_for("/")})
+    for _ in range(20):
+        Delivery.objects.create(sink=sink, reason="", next_attempt_at=now, created_at=now)
+    tasks.deliver(Delivery.objects.earliest("pk").pk)
+    assert len(httpserver.log) < 20
+    assert queued("deliver") == 1
+
+
 def test_a_worker_leaves_a_sink_that_does_not_take_it(queued: Queued, now: Any, httpserver: HTTPServer) -> None:
     httpserver.expect_request(re.compile(".*")).respond_with_data("", 503)
     sink = build.sink(secrets={"url": httpserver.url_for("/")})
@@ -102,18 +115,6 @@ def test_a_sweep_takes_back_what_a_dead_worker_held(queued: Queued, now: Any) ->
     tasks.sweep()
     assert Delivery.objects.get().state == "queued"
     assert queued("deliver") == 1
-
-
-def test_a_sweep_adds_nothing_to_a_queue_that_is_full(
-    queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tasks, "MOST_WAITING", 3)
-    sink = build.sink()
-    for _ in range(5):
-        Delivery.objects.create(sink=sink, reason="", next_attempt_at=now, created_at=now)
-    for _ in range(3):
-        tasks.sweep()
-    assert queued("deliver") == 3
 
 
 def test_a_sweep_expires_what_nobody_approved(queued: Queued, now: Any) -> None:
