@@ -101,7 +101,7 @@ BPF_RINGBUF_OUTPUT(events, RING_PAGES);
 BPF_PERCPU_ARRAY(scratch, struct scratch, 1);
 /* Events that found the ring buffer full, by CPU. User space maps it and adds up. */
 BPF_F_TABLE("array", u32, u64, lost, CPUS, BPF_F_MMAPABLE);
-/* Written by user space through mmap: by event type, what to report. */
+/* Written by user space through mmap: by event type, what to report; in slot 0 the sensor's own pid. */
 BPF_F_TABLE("array", u32, u64, wanted, WANTED_SLOTS, BPF_F_MMAPABLE);
 #define WANT_SUCCESS 1
 #define WANT_DENIED 2  /* failed with EPERM or EACCES */
@@ -151,7 +151,8 @@ INLINE void *begin(u16 type, s64 res, u64 size)
 {
     u64 pid_tgid = bpf_get_current_pid_tgid();
     u32 zero = 0;
-    if (pid_tgid >> 32 == SELF || !is_wanted(type, res))
+    u64 *self = wanted.lookup(&zero);
+    if (!self || pid_tgid >> 32 == *self || !is_wanted(type, res))
         return 0;
     struct scratch *space = scratch.lookup(&zero);
     if (!space)

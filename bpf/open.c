@@ -7,6 +7,10 @@
  * Cost:   one program per open; see docs/probes.md.
  */
 
+#define O_CREAT 0100
+#define O_TMPFILE 020000000
+#define O_MAKES (O_CREAT | O_TMPFILE)
+
 struct opened {
     struct head head;
     struct file_facts file;
@@ -27,6 +31,8 @@ EVENT(creat, opened, fd, name, mode, file.dev, file.ino, creat_flags)
 
 INLINE int put_opened(struct opened *event, s32 fd, s32 dirfd, u64 name)
 {
+    if (!(event->flags & O_MAKES)) /* else nobody gave a mode, and the register holds anything */
+        event->mode = 0;
     event->fd = fd;
     event->dirfd = dirfd;
     put_file_facts(&event->file, file_of(fd));

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor.probes import attach, btf
+from sensor.probes import attach, btf, syscalls
 from sensor.probes.errors import ProbeError
 
 OLDEST_KERNEL = (5, 15)
@@ -44,7 +44,7 @@ def doctor() -> list[Finding]:
 def machine() -> Finding:
     """The processor: its system call numbers and registers must be known."""
     name = platform.machine()
-    return _judged("processor", attach.supported_machine(), name, "the probes are written for x86_64 only")
+    return _judged("processor", syscalls.supported_machine(), name, "the probes are written for x86_64 only")
 
 
 def kernel(release: str) -> Finding:

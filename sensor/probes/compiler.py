@@ -1,24 +1,26 @@
-"""Compile and load the probes in a process of its own, and hand the descriptors over.
+"""Compile the probes in a process of its own.
 
-`python -m sensor.probes.compiler FD` reads a request (JSON) on stdin, answers on the unix socket FD and
-ends. bcc brings LLVM with it, about 77 MB of memory that the sensor never needs again once the programs
-are in the kernel; so only this short-lived process imports bcc.
+`python -m sensor.probes.compiler` reads a request (JSON) on stdin, prints the bytecode and ends. bcc brings
+LLVM with it, about 77 MB of memory that the sensor never needs again; so only this short-lived process
+imports bcc.
 """
 
+import ctypes
 import json
 import os
-import socket
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from sensor.probes import btf, kernel, layout, schema
+from sensor.probes.bytecode import Bytecode, Map, renumbered
 
 DIST_PACKAGES = "/usr/lib/python3/dist-packages"
 """Where the distribution's python3-bpfcc puts bcc; last on the path, so that it shadows nothing of ours."""
 
-MAPS = ("events", "lost", "wanted")
+MAPS = ("events", "lost", "wanted", "scratch")
+"""Every map of bpf/common.h, in the order that the bytecode numbers them."""
 
 
 def import_bcc() -> Any:
@@ -30,12 +32,10 @@ def import_bcc() -> Any:
     return bcc
 
 
-def load(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+def compiled(request: dict[str, Any]) -> Bytecode:
     """Compile what the request names.
 
-    The answer's `maps` and `programs` name the descriptors, in order; `refused` says, by function, what
-    the kernel's verifier would not load. Raises ImportError, BtfError, SchemaError or OSError, and
-    RuntimeError if the C text does not compile.
+    Raises ImportError, BtfError, SchemaError or OSError, and RuntimeError if the C text does not compile.
     """
     probes = schema.read(Path(request["common"]), [Path(path) for path in request["probes"]])
     text = probes.text()
@@ -47,37 +47,42 @@ def load(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
         kernel.write_headers(Path(folder))
         os.environ["BCC_KERNEL_SOURCE"] = folder
         try:
-            module = bcc.BPF(text=text, cflags=["-Wno-everything", *flags])
+            module = bcc.BPF(text=text, cflags=["-Wno-everything", *flags]).module
         except Exception as error:  # bcc raises the bare class and prints the compiler's words on stderr
             raise RuntimeError(str(error)) from error
-    descriptors = [bcc.libbcc.lib.bpf_table_fd(module.module, name.encode()) for name in MAPS]
-    loaded: list[str] = []
-    refused: dict[str, str] = {}
+    lib = bcc.libbcc.lib
+    # bcc has created the maps already, and its instructions carry their descriptors.
+    descriptors = [lib.bpf_table_fd(module, name.encode()) for name in MAPS]
+    programs = {}
     for program in probes.programs:
-        kind = bcc.BPF.RAW_TRACEPOINT if program.raw else bcc.BPF.TRACEPOINT
-        try:
-            descriptors.append(module.load_func(program.function.encode(), kind).fd)
-        except Exception as error:  # as above; one program refused must not take the others along
-            refused[program.function] = str(error)
-        else:
-            loaded.append(program.function)
-    return {"maps": list(MAPS), "programs": loaded, "refused": refused}, descriptors
+        name = program.function.encode()
+        code = ctypes.string_at(lib.bpf_function_start(module, name), lib.bpf_function_size(module, name))
+        programs[program.function] = renumbered(code, descriptors.index)
+    return Bytecode(tuple(_map(name, fd) for name, fd in zip(MAPS, descriptors, strict=True)), programs)
 
 
-def main() -> None:
-    """Answer one request; an error is an answer too: {"error": class name, "message": text}."""
-    with socket.socket(fileno=int(sys.argv[1])) as answer:
-        try:
-            reply, descriptors = load(json.load(sys.stdin))
-        except (ImportError, OSError, RuntimeError, btf.BtfError, schema.SchemaError) as error:
-            reply, descriptors = {"error": type(error).__name__, "message": str(error)}, []
-        # SCM_MAX_FD is 253; the probes need a few dozen.
-        socket.send_fds(answer, [json.dumps(reply).encode()], descriptors)
+def _map(name: str, fd: int) -> Map:
+    """What the kernel says of a map of ours."""
+    lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
+    facts = dict(line.split(":\t", 1) for line in lines)
+    names = ("map_type", "key_size", "value_size", "max_entries", "map_flags")
+    return Map(name, *(int(facts[key], 0) for key in names))
+
+
+def main() -> int:
+    """Answer one request; an error is an answer too: {"error": class name, "message": text}, and status 1."""
+    try:
+        answer = compiled(json.load(sys.stdin)).to_json()
+    except (ImportError, OSError, RuntimeError, btf.BtfError, schema.SchemaError) as error:
+        answer = json.dumps({"error": type(error).__name__, "message": str(error)}).encode()
+        status = 1
+    else:
+        status = 0
+    sys.stdout.buffer.write(answer)
     sys.stdout.flush()
-    sys.stderr.flush()
-    # bcc's own clean-up at exit would only take time.
-    os._exit(0)
+    return status
 
 
 if __name__ == "__main__":
-    main()
+    # bcc's own clean-up at exit would only take time.
+    os._exit(main())

@@ -1,6 +1,7 @@
 """The live event source: probes in the running kernel, completed with the process table."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -32,11 +33,13 @@ class KernelSource:
         table: Processes,
         event_types: frozenset[str] | None = None,
         failed_opens: str = "all",
+        cache: Path | None = None,
     ) -> None:
         """`probes` by name, None for all; `event_types` that rules ask for, None for all.
 
         `failed_opens` says which opens that failed are reported: `all`, `denied` (EPERM and EACCES) or
-        `none`. Programs look for files in many places, so most opens that fail mean nothing.
+        `none`. Programs look for files in many places, so most opens that fail mean nothing. `cache` is where
+        compiled probes are kept; None is `sensor.probes.bytecode.cache_folder()`.
         """
         self.malformed = 0
         """Records that could not be decoded: a defect of ours, or memory gone bad."""
@@ -45,11 +48,13 @@ class KernelSource:
         self._table = table
         self._types = event_types
         self._failed_opens = FAILED_OPENS[failed_opens]
+        self._cache = cache
         self._module: Module | None = None
         self._decoders: dict[int, Decoder] = {}
         self._reported: set[int] = set()
         self._comms: dict[tuple[int, int], str] = {}
         self._descriptors = complete.Descriptors()
+        self._failed: set[str] = set()
         self._count = 0
 
     @property
@@ -67,7 +72,7 @@ class KernelSource:
 
     def open(self) -> None:
         """Compile and attach the probes, then read the processes there are; raises ProbeError."""
-        self._module = Module(self._names)
+        self._module = Module(self._names, self._cache)
         self._decoders = {event.number: Decoder(event) for event in self._module.schema.events}
         self.want(self._types)
         # After attaching: a process that starts meanwhile is reported, so none falls between.
@@ -93,8 +98,9 @@ class KernelSource:
             outcomes[event.name] = WANT_SUCCESS | self._failed_opens if event.probe == "open" else _EVERYTHING
         self._module.want(outcomes)
         failed = self._module.attach({*STATE, *(event.probe for event in chosen)})
-        for function, reason in failed.items():
-            log.info("probe_not_attached", program=function, reason=reason)
+        if failed.keys() - self._failed:
+            log.info("programs_not_attached", **failed)
+        self._failed = set(failed)
 
     def poll(self, timeout_s: float) -> Iterator[Event]:
         """Wait up to `timeout_s` seconds for events, then give all there are."""

@@ -1,21 +1,18 @@
-"""Probes in the running kernel: compiled, attached, and read from.
+"""Probes in the running kernel: compiled, loaded, attached, and read from.
 
 `Module` knows programs, maps and records; what a record means is for `sensor.probes.decode`.
 """
 
-import json
 import os
-import select
-import socket
-import subprocess
-import sys
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from sensor.probes import attach, schema
+from sensor.probes import attach, bytecode, schema, syscalls
+from sensor.probes.bytecode import Bytecode
+from sensor.probes.compiling import compile_apart
 from sensor.probes.errors import ProbeError
 from sensor.probes.ring import Ring, SharedArray
 
@@ -24,17 +21,13 @@ log = structlog.get_logger(__name__)
 FOLDER = Path(__file__).resolve().parents[2] / "bpf"
 RING_BYTES = 8 << 20
 WANTED_SLOTS = 512
-"""Event types the `wanted` map has room for: one page of 64-bit values."""
+"""Event types the `wanted` map has room for: one page of 64-bit values. Slot 0 has the sensor's pid."""
 
 WANT_SUCCESS, WANT_DENIED, WANT_FAILED = 1, 2, 4
 """Which outcomes of an event type are reported; the same numbers as in bpf/common.h."""
 
-_COMPILE_SECONDS = 60
-_ADVICE = {
-    "ModuleNotFoundError": "install it with: apt-get install python3-bpfcc",
-    "ImportError": "reinstall it with: apt-get install --reinstall python3-bpfcc",
-    "BtfError": "the probes need a kernel built with CONFIG_DEBUG_INFO_BTF=y (5.15 or newer)",
-}
+_CODE = ("bytecode.py", "compiler.py", "kernel.py", "layout.py", "schema.py")
+"""Modules that decide what the compiler makes of the C files."""
 
 
 def probe_names() -> list[str]:
@@ -53,30 +46,30 @@ def read_schema(probes: Sequence[str]) -> schema.Schema:
 class Module:
     """The named probes, loaded; `attach` makes them run. Raises ProbeError if they cannot be loaded."""
 
-    def __init__(self, probes: Sequence[str], defines: dict[str, int] | None = None) -> None:
+    def __init__(self, probes: Sequence[str], cache: Path | None = None) -> None:
+        """`cache` is the folder for compiled probes (`bytecode.cache_folder()` where None)."""
         self.schema = read_schema(probes)
         self.attached: dict[str, int] = {}
         """Descriptor of each attachment by the program's function."""
-        cpus = os.sysconf("SC_NPROCESSORS_CONF")
-        request = {
-            "common": str(FOLDER / "common.h"),
-            "probes": [str(FOLDER / f"{name}.c") for name in probes],
-            "defines": {
-                "SELF": os.getpid(),
-                "RING_PAGES": RING_BYTES // os.sysconf("SC_PAGE_SIZE"),
-                "CPUS": cpus,
-                "WANTED_SLOTS": WANTED_SLOTS,
-                **(defines or {}),
-            },
+        self.refused: dict[str, str] = {}
+        """What the kernel's verifier would not load, by function, with its words."""
+        self._programs: dict[str, int] = {}
+        self._maps: dict[str, int] = {}
+        cpus = _possible_cpus()
+        defines = {
+            "RING_PAGES": RING_BYTES // os.sysconf("SC_PAGE_SIZE"),
+            "CPUS": cpus,
+            "WANTED_SLOTS": WANTED_SLOTS,
         }
-        reply, descriptors = _compile(request)
-        events, lost, wanted, *programs = descriptors
-        self._descriptors = descriptors
-        self._programs = dict(zip(reply["programs"], programs, strict=True))
-        self.refused: dict[str, str] = reply["refused"]
-        self.ring = Ring(events, RING_BYTES)
-        self._lost = SharedArray(lost, cpus)
-        self._wanted = SharedArray(wanted, WANTED_SLOTS)
+        try:
+            self._load(self._bytecode(probes, defines, cache or bytecode.cache_folder()))
+        except BaseException:
+            self._close_descriptors()
+            raise
+        self.ring = Ring(self._maps["events"], RING_BYTES)
+        self._lost = SharedArray(self._maps["lost"], cpus)
+        self._wanted = SharedArray(self._maps["wanted"], WANTED_SLOTS)
+        self._wanted[0] = os.getpid()
 
     @property
     def lost(self) -> int:
@@ -91,10 +84,10 @@ class Module:
     def attach(self, probes: Iterable[str]) -> dict[str, str]:
         """Attach the programs of these probes and detach all others.
 
-        Returns what could not be attached, by function, with the reason: not every kernel and processor
-        has every system call. Raises ProbeError where nothing can be attached at all.
+        Returns what could not be attached, by function, with the reason: not every kernel has every
+        system call. Raises ProbeError where nothing can be attached at all.
         """
-        events = (attach.tracefs() or _mounted_tracefs()) / "events"
+        events = attach.events_folder()
         failed = dict(self.refused)
         chosen = set(probes)
         for program in self.schema.programs:
@@ -105,21 +98,12 @@ class Module:
                 continue
             if function in self.attached or function not in self._programs:
                 continue
-            fd = self._programs[function]
             try:
-                self.attached[function] = (
-                    attach.raw_tracepoint(fd, program.tracepoint)
-                    if program.raw
-                    else attach.tracepoint(fd, program.tracepoint, events)
-                )
+                self.attached[function] = attach.attach(program, self._programs[function], events)
             except OSError as error:
                 failed[function] = error.strerror or str(error)
         if failed and not self.attached:
-            function, reason = next(iter(failed.items()))
-            raise ProbeError(
-                f"the kernel refused every probe (first: {function}: {reason}); "
-                "run as root or with CAP_BPF and CAP_PERFMON"
-            )
+            raise _refused(failed)
         return failed
 
     def close(self) -> None:
@@ -127,50 +111,71 @@ class Module:
         self.ring.close()
         self._lost.close()
         self._wanted.close()
-        for fd in (*self.attached.values(), *self._descriptors):
-            os.close(fd)
-        self.attached.clear()
-        self._descriptors.clear()
+        self._close_descriptors()
 
+    def _bytecode(self, probes: Sequence[str], defines: Mapping[str, int], cache: Path) -> Bytecode:
+        """From the cache, or compiled now and kept there."""
+        here = Path(__file__).parent
+        path = cache / bytecode.key(
+            self.schema.text().encode(),
+            repr(sorted(defines.items())).encode(),
+            *((here / name).read_bytes() for name in _CODE),
+            _kernel_identity(),
+        )
+        found = bytecode.kept(path)
+        if found is None:
+            found = compile_apart(FOLDER / "common.h", [FOLDER / f"{name}.c" for name in probes], defines)
+            bytecode.keep(path, found)
+        return found
 
-def _mounted_tracefs() -> Path:
-    try:
-        return attach.mount_tracefs()
-    except OSError as error:
-        raise ProbeError(
-            f"tracefs is not mounted and cannot be ({error.strerror}); "
-            "run as root: mount -t tracefs nodev /sys/kernel/tracing"
-        ) from error
-
-
-def _compile(request: Mapping[str, object]) -> tuple[dict[str, Any], list[int]]:
-    """Have `sensor.probes.compiler` do it in a process of its own; see there for the answer."""
-    ours, theirs = socket.socketpair()
-    root = str(FOLDER.parent)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}
-    with ours, theirs:
-        with subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "sensor.probes.compiler", str(theirs.fileno())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
-            env=environment,
-        ) as child:
-            theirs.close()
+    def _load(self, code: Bytecode) -> None:
+        try:
+            for one in code.maps:
+                self._maps[one.name] = syscalls.create_map(
+                    one.kind, one.key_size, one.value_size, one.entries, one.flags, one.name
+                )
+        except OSError as error:
+            raise _refused({one.name: error.strerror or str(error)}) from error
+        descriptors = list(self._maps.values())
+        for program in self.schema.programs:
+            function = program.function
+            kind = syscalls.PROGRAM_RAW_TRACEPOINT if program.raw else syscalls.PROGRAM_TRACEPOINT
+            instructions = bytecode.renumbered(code.programs[function], descriptors.__getitem__)
             try:
-                _, words = child.communicate(json.dumps(request).encode(), timeout=_COMPILE_SECONDS)
-            except subprocess.TimeoutExpired as error:
-                child.kill()
-                raise ProbeError(f"compiling the probes took more than {_COMPILE_SECONDS} s") from error
-        said = words.decode(errors="replace").strip()
-        if not select.select([ours], [], [], 0)[0]:
-            raise ProbeError(f"the probe compiler ended without an answer: {said[-2000:]}")
-        answer, descriptors, _, _ = socket.recv_fds(ours, 1 << 20, 253, socket.MSG_CMSG_CLOEXEC)
-    reply = json.loads(answer) if answer else {"error": "RuntimeError", "message": said}
-    if "error" in reply:
-        advice = _ADVICE.get(reply["error"], said[-2000:])
-        raise ProbeError(f"the probes do not compile: {reply['message']}; {advice}".rstrip("; "))
-    if said:
-        log.warning("probe_compiler_said", text=said[-2000:])
-    return reply, list(descriptors)
+                self._programs[function] = syscalls.load_program(kind, instructions, program.name)
+            except OSError as error:
+                # One program refused must not take the others along.
+                self.refused[function] = error.strerror or str(error)
+        if self.refused and not self._programs:
+            raise _refused(self.refused)
+
+    def _close_descriptors(self) -> None:
+        for group in (self.attached, self._programs, self._maps):
+            for fd in group.values():
+                os.close(fd)
+            group.clear()
+
+
+def _refused(reasons: Mapping[str, str]) -> ProbeError:
+    what, reason = next(iter(reasons.items()))
+    return ProbeError(
+        f"the kernel refused every probe (first: {what}: {reason}); run as root or with CAP_BPF and CAP_PERFMON"
+    )
+
+
+def _possible_cpus() -> int:
+    """One more than the highest number a processor of this machine may get."""
+    try:
+        text = Path("/sys/devices/system/cpu/possible").read_text()
+    except OSError:
+        return os.cpu_count() or 1
+    return int(text.strip().replace("-", ",").split(",")[-1]) + 1
+
+
+def _kernel_identity() -> bytes:
+    """What differs for every kernel build: its build id, and its release for people who look."""
+    try:
+        notes = Path("/sys/kernel/notes").read_bytes()
+    except OSError:
+        notes = b""
+    return f"{platform.release()} {platform.version()}".encode() + notes

@@ -78,6 +78,11 @@ class Program:
     tracepoint: str
     """`category:event`, or the event alone where it is a raw tracepoint."""
 
+    @property
+    def name(self) -> str:
+        """What the kernel's tools call it: at most 15 bytes."""
+        return self.tracepoint.rpartition(":")[2].removeprefix("sys_").removeprefix("sched_")[:15]
+
 
 @dataclass(frozen=True)
 class Schema:

@@ -110,6 +110,14 @@ def test_each_way_to_open_has_its_own_event(
         assert {name: opened[0].args[name] for name in arguments} == arguments
 
 
+def test_a_mode_is_told_only_where_a_file_may_be_made(workload: Workload) -> None:
+    call = "ctypes.CDLL(None).syscall(257, -100, b'/etc/hostname', 0, 0o7777)"
+    events = workload(f"import ctypes\nassert {call} >= 0\nos.open(path, os.O_TMPFILE | os.O_RDWR, 0o640)")
+    modes = {event.args["name"]: event.args["mode"] for event in of_type(events, "openat")}
+    assert modes["/etc/hostname"] == 0
+    assert 0o640 in modes.values()
+
+
 def test_a_thread_is_told_apart_from_its_process(workload: Workload) -> None:
     events = workload(
         "import threading, ctypes\n"

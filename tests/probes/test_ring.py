@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from sensor.probes import ProbeError, loader
+from sensor.probes import ProbeError, bytecode, loader
+from sensor.probes.bytecode import Bytecode
+from sensor.probes.compiling import compile_apart
 from sensor.probes.ebpf import KernelSource
 from sensor.probes.loader import WANT_SUCCESS, Module
 from tests.probes.conftest import SECONDS, everything
@@ -87,3 +90,40 @@ def test_a_record_of_no_known_type_is_counted_and_left_out(source: KernelSource)
         source._decoders[known.event.number] = known
     assert "procexit" in types
     assert source.malformed > before
+
+
+def test_compiled_probes_are_kept_and_need_no_compiler_again(
+    source: KernelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Module(["mkdir"], tmp_path / "cache").close()
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    second = Module(["mkdir"], tmp_path / "cache")
+    assert second.attach(["mkdir"]) == {}
+    second.close()
+    with pytest.raises(ProbeError, match="the compiler ended with status 1"):
+        Module(["unlink"], tmp_path / "cache")
+
+
+def test_a_program_the_verifier_refuses_is_named_with_its_words(source: KernelSource, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    Module(["mkdir"], cache).close()
+    (path,) = cache.iterdir()
+    code = bytecode.kept(path)
+    assert code is not None
+    name = "on__syscalls__sys_exit_mkdir"
+    endless = bytes.fromhex("05 00 ff ff 00 00 00 00")  # a jump to itself
+    bytecode.keep(path, Bytecode(code.maps, {**code.programs, name: endless}))
+    module = Module(["mkdir"], cache)
+    assert list(module.refused) == [name]
+    assert "Invalid argument" in module.refused[name] or "back-edge" in module.refused[name]
+    assert list(module.attach(["mkdir"])) == [name]
+    assert list(module.attached) == ["on__syscalls__sys_exit_mkdirat"]
+    module.close()
+
+
+def test_a_probe_that_does_not_compile_is_told_with_the_compilers_words(source: KernelSource, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.c"
+    broken.write_text("/* broken.c -- nothing */\nint nonsense(void) { return missing_name; }\n")
+    with pytest.raises(ProbeError, match="missing_name"):
+        compile_apart(loader.FOLDER / "common.h", [broken], {"RING_PAGES": 1, "CPUS": 1, "WANTED_SLOTS": 512})
