@@ -1,6 +1,5 @@
 """The way out: which addresses it takes, and what it makes of peers that misbehave."""
 
-import datetime as dt
 import ipaddress
 import socket
 import ssl
@@ -10,14 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from routing import outbound
 from routing.outbound import AddressRefused, OutboundError, dial, dial_check, may_connect, request
+from tests.routing.certificates import certificate
 
 
 @pytest.mark.parametrize(
@@ -201,27 +198,6 @@ def test_nonsense_is_a_broken_connection(peer: Peer) -> None:
     with pytest.raises(OutboundError, match="closed the connection") as raised:
         request("GET", peer(lambda connection: connection.sendall(b"SSH-2.0-hello\r\n\r\n")))
     assert "secret-path" not in str(raised.value)
-
-
-def certificate(directory: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate for a name, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    built = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    chain, secret = directory / "chain.pem", directory / "key.pem"
-    chain.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return chain, secret
 
 
 @pytest.fixture

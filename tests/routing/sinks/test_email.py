@@ -3,9 +3,13 @@
 import email
 import email.policy
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -14,6 +18,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from routing.sinks import email as email_sink
 from routing.sinks.base import Verdict
 from routing.sinks.email import Email
+from tests.routing.certificates import certificate
 from tests.routing.sinks import samples
 
 
@@ -151,6 +156,45 @@ def test_a_mail_is_never_sent_in_the_open_where_starttls_is_asked_for(port: int,
     assert outcome.verdict is Verdict.FAILED
     assert "STARTTLS" in outcome.error
     assert not mailbox.mails
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's side of TLS for `localhost`, which this process trusts."""
+    chain, key = certificate(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    return context
+
+
+@contextmanager
+def encrypted(mailbox: Mailbox, **options: Any) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    controller = Controller(mailbox, hostname="localhost", port=port, ready_timeout=10, **options)
+    controller.start()
+    try:
+        yield port
+    finally:
+        controller.stop()
+
+
+def test_starttls_is_used_and_its_certificate_checked(mailbox: Mailbox, trusted: ssl.SSLContext) -> None:
+    with encrypted(mailbox, tls_context=trusted, require_starttls=True) as port:
+        assert sender(port, host="localhost", security="starttls").deliver(samples.message()).verdict is Verdict.SENT
+        stranger = sender(port, host="127.0.0.1", security="starttls").deliver(samples.message())
+    assert stranger.verdict is Verdict.RETRY
+    assert "certificate" in stranger.error
+    assert len(mailbox.mails) == 1
+
+
+def test_tls_from_the_first_byte_is_used_and_its_certificate_checked(mailbox: Mailbox, trusted: ssl.SSLContext) -> None:
+    with encrypted(mailbox, ssl_context=trusted) as port:
+        assert sender(port, host="localhost", security="tls").deliver(samples.message()).verdict is Verdict.SENT
+        stranger = sender(port, host="127.0.0.1", security="tls").deliver(samples.message())
+    assert stranger.verdict is Verdict.RETRY
+    assert "certificate" in stranger.error
 
 
 def test_a_server_that_is_down_is_tried_again() -> None:
