@@ -1,10 +1,12 @@
 """Reading the settings file and the environment."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from sensor.config import ConfigError
+from sensor.config import Config, ConfigError, Secret
 from sensor.config_reader import load
 
 
@@ -95,3 +97,34 @@ def test_what_kubernetes_says_about_a_service_is_not_a_setting(tmp_path) -> None
         "SENSOR_SERVER_PORT_80_TCP_ADDR": "10.0.0.1",
     }
     assert load(written(tmp_path, ""), links).server.url == ""
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_documentation_has_every_setting_with_its_default_and_no_other() -> None:
+    page = (ROOT / "docs" / "sensor.md").read_text()
+    documented = dict(re.findall(r"^\| `(\w+\.\w+)` \| (.*?) \|", page, re.MULTILINE))
+    defaults = Config()
+    settings = {
+        f"{section.name}.{key.name}": getattr(getattr(defaults, section.name), key.name)
+        for section in fields(defaults)
+        for key in fields(getattr(defaults, section.name))
+    }
+    assert documented.keys() == settings.keys()
+    for name, default in settings.items():
+        if name != "node.hostname" and default and not isinstance(default, Secret):
+            shown = (
+                ",".join(default)
+                if isinstance(default, tuple)
+                else f"{default:g}"
+                if name.endswith("rate")
+                else default
+            )
+            assert documented[name] == f"`{shown}`"
+
+
+def test_the_example_file_can_be_read() -> None:
+    config = load(ROOT / "deploy" / "sensor.toml", {})
+    assert config.server.url == "https://alerts.example.org"
+    assert config.actions.allow == ()
