@@ -1,6 +1,8 @@
-"""What routing an alert costs: the conditions alone, and the whole transaction with its rows."""
+"""What routing an alert costs (its conditions alone, the whole transaction), and what delivering a message costs."""
 
+import socketserver
 import statistics
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -16,11 +18,12 @@ def run() -> list[tuple[str, float, str, str]]:
     django.setup()
     from django.core.management import call_command
     from django.db import transaction
+    from django.test import override_settings
 
     call_command("migrate", verbosity=0)
-    with transaction.atomic():
+    with override_settings(OUTBOUND_ALLOW=["127.0.0.0/8"]), transaction.atomic():
         try:
-            return _measure()
+            return [*_measure(), _delivering()]
         finally:
             transaction.set_rollback(True)
 
@@ -59,6 +62,50 @@ def _measure() -> list[tuple[str, float, str, str]]:
         ("routing_match", matching, "us/alert", f"{matching / baseline:.1f}x of comparing a text with {ROUTES} texts"),
         ("routing_pipeline", pipelined, "us/alert", f"{pipelined / inserted:.1f}x of inserting an alert"),
     ]
+
+
+class _Receiver(socketserver.StreamRequestHandler):
+    """Takes every request and says so, as fast as Python can."""
+
+    disable_nagle_algorithm = True
+
+    def handle(self) -> None:
+        while self.rfile.readline():
+            size = 0
+            while (line := self.rfile.readline()).strip():
+                if line.lower().startswith(b"content-length:"):
+                    size = int(line.partition(b":")[2])
+            self.rfile.read(size)
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
+def _delivering() -> tuple[str, float, str, str]:
+    """Deliveries of one sink, sixteen to a claim, each with its attempt, to a receiver on this machine."""
+    from routing import deliveries, outbound
+    from routing.models import Delivery
+    from tests import build
+
+    now = datetime.now(UTC)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Receiver) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        sink = build.sink("webhook", name="receiver", secrets={"url": url})
+        alert = build.alert()
+        Delivery.objects.bulk_create(
+            Delivery(sink=sink, alert_ids=[alert.pk], reason="bench", next_attempt_at=now, created_at=now)
+            for _ in range(BATCH * 3)
+        )
+
+        def deliver() -> None:
+            left = BATCH
+            while left > 0:
+                left -= len(deliveries.send_next(sink.pk, 16, now))
+
+        delivering = _per_alert(deliver, times=2)
+        posting = _per_alert(lambda: [outbound.request("POST", url, body=b"{}") for _ in range(BATCH)], times=2)
+        server.shutdown()
+    return "routing_deliver", delivering, "us/delivery", f"{delivering / posting:.1f}x of posting alone"
 
 
 def _alert(number: int, token: object) -> object:
