@@ -13,9 +13,10 @@ from routing.models import Acknowledgement, Alert, AlertGroup
 from routing.views.asking import address, person
 from routing.views.paging import page
 from routing.views.show import show
+from routing.views.suggested import of_group
 from routing.views.timeline import timeline
 
-NEWEST = 20
+NEWEST = 8
 MOST_FINGERPRINTS = 200
 
 
@@ -51,6 +52,7 @@ def group(request: HttpRequest, pk: int) -> HttpResponse:
         "entries": timeline(shown, alerts, fingerprints),
         "unshown": max(0, shown.count - len(alerts)),
         "acknowledgements": Acknowledgement.objects.filter(fingerprint__in=fingerprints).select_related("user"),
+        "condition": of_group(shown),
         "labels": sorted(shown.labels.items()),
     }
     return show(request, "groups/detail.html", context, part="groups/_detail.html")

@@ -14,16 +14,15 @@ from routing import access
 from routing import silences as service
 from routing.access import requires
 from routing.form_fields import ConditionField, MomentField, SpanField
-from routing.matching import RuleError, problem
-from routing.models import Alert, Silence
+from routing.matching import RuleError
+from routing.models import Silence
 from routing.views.asking import address, person
 from routing.views.paging import page
 from routing.views.preview import Preview, preview
 from routing.views.show import show
+from routing.views.suggested import like, quoted
 
 LONGEST = 90 * 86_400
-# Said in the condition where the alert has them: enough to mean this, not so much that the next one differs.
-TELLING = ("proc.name", "k8s.ns.name", "container.image.repository")
 
 
 class SilenceForm(forms.Form):
@@ -110,22 +109,6 @@ def _suggested(request: HttpRequest) -> str:
     if priority := request.GET.get("priority", "").strip():
         parts.append(f"alert.priority >= {quoted(priority)}")
     return " and ".join(parts)
-
-
-def like(alert: Alert) -> str:
-    """The condition that holds for this alert and for what is much the same."""
-    said: dict[str, Any] = {"alert.rule": alert.rule, "alert.hostname": alert.hostname}
-    said |= {name: alert.output_fields[name] for name in TELLING if alert.output_fields.get(name)}
-    parts = [f"{name} = {quoted(str(value))}" for name, value in said.items()]
-    # A value that no quoting can hold would make a condition that cannot be read.
-    return " and ".join(part for part in parts if problem(part) is None)
-
-
-def quoted(value: str) -> str:
-    """A value as the rule language writes it."""
-    if value.replace("_", "").replace("-", "").isalnum() and value.isascii():
-        return value
-    return "'" + value + "'" if '"' in value else '"' + value + '"'
 
 
 @require_POST

@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from routing.models import GroupedAlert, Silence
-from routing.views.silences import like, quoted
 from tests import build
 
 NEW = {"condition": "alert.rule = Read", "comment": "Rebuild", "starts_at": "", "lasts": "2h"}
@@ -75,17 +74,6 @@ def test_extending_and_ending(as_user, bob) -> None:
     assert "Rebuild" in client.get("/silences/?state=expired").content.decode()
 
 
-@pytest.mark.parametrize("rule", ["Read sensitive file", 'With "quotes"', "It's one", "Plain", "a = b or c", "%s"])
-def test_the_suggested_condition_holds_for_its_alert(rule: str, as_user, bob) -> None:
-    from routing import matching
-
-    alert = build.alert(rule=rule, hostname="node-1", output_fields={"proc.name": "my cat", "k8s.ns.name": "prod"})
-    condition = like(alert)
-    assert matching.compile(condition)(alert)
-    assert "proc.name" in condition
-    assert not matching.compile(condition)(build.alert(rule="Other"))
-
-
 def test_the_filters_of_the_list_become_the_condition(as_user, bob) -> None:
     query = {"q": "proc.name = a or proc.name = b", "rule": "Read it", "hostname": "node-1", "priority": "error"}
     form = as_user(bob).get("/silences/new/", query).context["form"]
@@ -93,9 +81,3 @@ def test_the_filters_of_the_list_become_the_condition(as_user, bob) -> None:
         '(proc.name = a or proc.name = b) and alert.rule = "Read it" and alert.hostname = node-1 '
         "and alert.priority >= error"
     )
-
-
-def test_a_word_needs_no_quotes() -> None:
-    assert quoted("node-1") == "node-1"
-    assert quoted("a b") == '"a b"'
-    assert quoted('a "b"') == "'a \"b\"'"
