@@ -6,7 +6,7 @@ completed after it: one without an outcome is a try of which nobody knows whethe
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -153,8 +153,14 @@ def _complete(tried: Tried, outcome: Attempt.Outcome) -> None:
     attempt.error = tried.outcome.error
 
 
-def _write(settled: Iterable[tuple[Delivery, dict[str, Any]]]) -> None:
-    for delivery, values in settled:
-        mine = Delivery.objects.filter(pk=delivery.pk, state=State.SENDING, claim=delivery.claim)
-        if not mine.update(claim=None, lease_until=None, **values):
-            log.warning("delivery_settled_late", delivery=delivery.pk)
+def _write(settled: Sequence[tuple[Delivery, dict[str, Any]]]) -> None:
+    """The deliveries' new states. What was sent without remark is written together, as of the moment the last one was."""
+    plain = [(one, values) for one, values in settled if values["state"] == State.SENT and not values["error"]]
+    steps = [([one], values) for one, values in settled if values["state"] != State.SENT or values["error"]]
+    if plain:
+        steps.append(([one for one, _ in plain], plain[-1][1]))
+    for deliveries, values in steps:
+        ids = [one.pk for one in deliveries]
+        mine = Delivery.objects.filter(pk__in=ids, state=State.SENDING, claim=deliveries[0].claim)
+        if mine.update(claim=None, lease_until=None, **values) < len(ids):
+            log.warning("delivery_settled_late", deliveries=ids)
