@@ -154,7 +154,7 @@ def _complete(tried: Tried, outcome: Attempt.Outcome) -> None:
 
 
 def _write(settled: Sequence[tuple[Delivery, dict[str, Any]]]) -> None:
-    """The deliveries' new states. What was sent without remark is written together, as of the moment the last one was."""
+    """The deliveries' new states. What was sent without remark is written together, as of the last one's end."""
     plain = [(one, values) for one, values in settled if values["state"] == State.SENT and not values["error"]]
     steps = [([one], values) for one, values in settled if values["state"] != State.SENT or values["error"]]
     if plain:

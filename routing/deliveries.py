@@ -188,8 +188,12 @@ def test(sink: Sink, by: AbstractBaseUser, now: datetime) -> Attempt:
         attempt = Attempt.objects.create(delivery=delivery, number=1, started_at=now)
         audit.record(by, "test", sink)
     _try([Claimed(delivery, attempt)], now)
-    unsettled = Delivery.objects.filter(pk=delivery.pk, state=State.QUEUED)
-    unsettled.update(state=State.FAILED, settled_at=now)
+    if attempt.outcome == Attempt.Outcome.RETRY:
+        # Whoever pressed the button sees what went wrong, and presses it again.
+        with transaction.atomic():
+            attempt.outcome = Attempt.Outcome.FAILED
+            attempt.save(update_fields=["outcome"])
+            Delivery.objects.filter(pk=delivery.pk, state=State.QUEUED).update(state=State.FAILED, settled_at=now)
     return attempt
 
 

@@ -341,7 +341,7 @@ def test_a_mended_sink_sends_what_waits_at_once(sink: Sink) -> None:
 def test_a_test_message_goes_out_at_once_and_is_never_repeated(sink: Sink, httpserver: HTTPServer, erin: User) -> None:
     answer(httpserver, 503, "not now")
     attempt = deliveries.test(sink, erin, NOW)
-    assert (attempt.status, attempt.response) == (503, "not now")
+    assert (attempt.status, attempt.response, attempt.outcome) == (503, "not now", "failed")
     assert '"type":"alerts.test"' in attempt.request
     delivery = Delivery.objects.get()
     assert (delivery.event, delivery.state) == ("test", "failed")
