@@ -358,12 +358,13 @@ INLINE void put_socket_facts(struct socket_facts *facts, u64 file)
     facts->remote_port = READ(u16, sock, sock_common, skc_dport);
 }
 
-/* Hand the event over; a full ring buffer is counted, never waited for. */
+/* Hand the event over; a full ring buffer is counted, never waited for. Nobody is woken: the reader looks by
+ * itself, see LOOK_SECONDS in sensor/probes/ring.py. */
 INLINE int submit(void *event)
 {
     u64 size = end_of(event);
     asm volatile("" : "+r"(size));
-    if (events.ringbuf_output(event, size & 0x7fff, 0)) {
+    if (events.ringbuf_output(event, size & 0x7fff, BPF_RB_NO_WAKEUP)) {
         u32 cpu = bpf_get_smp_processor_id();
         u64 *count = lost.lookup(&cpu);
         if (count)

@@ -6,8 +6,12 @@ write, one with the producer's, then the data mapped twice in a row, so that no 
 
 import ctypes
 import mmap
-import select
+import time
 from collections.abc import Iterator
+
+LOOK_SECONDS = 0.01
+"""How often an empty buffer is looked at. The probes wake nobody: a wake-up for every event would cost the
+traced program and the sensor more than the event itself."""
 
 _BUSY = 1 << 31
 _DISCARD = 1 << 30
@@ -25,12 +29,16 @@ class Ring:
         # A c_uint64 is stored with one 8-byte move; the kernel must never see half a position.
         self._position = ctypes.c_uint64.from_buffer(self._consumer)
         self._header = memoryview(self._producer)[:8].cast("Q")
-        self._poll = select.epoll(1)
-        self._poll.register(fd, select.EPOLLIN)
 
     def wait(self, timeout_s: float) -> bool:
         """Whether there is something to read, after at most `timeout_s` seconds."""
-        return self._header[0] != self._position.value or bool(self._poll.poll(timeout_s))
+        end = time.monotonic() + timeout_s
+        while self._header[0] == self._position.value:
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(left, LOOK_SECONDS))
+        return True
 
     def records(self) -> Iterator[bytes]:
         """Every record that is there now, oldest first."""
@@ -54,7 +62,6 @@ class Ring:
 
     def close(self) -> None:
         """Give the mappings back; the object is of no use afterwards."""
-        self._poll.close()
         self._header.release()
         del self._position
         self._consumer.close()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,12 @@ def test_a_probe_that_does_not_compile_is_told_with_the_compilers_words(source: 
     broken.write_text("/* broken.c -- nothing */\nint nonsense(void) { return missing_name; }\n")
     with pytest.raises(ProbeError, match="missing_name"):
         compile_apart(loader.FOLDER / "common.h", [broken], {"RING_PAGES": 1, "CPUS": 1, "WANTED_SLOTS": 512})
+
+
+def test_waiting_for_nothing_ends_in_time(source: KernelSource) -> None:
+    module = Module(["ptrace"])
+    start = time.monotonic()
+    assert module.ring.wait(0.05) is False
+    assert 0.05 <= time.monotonic() - start < SECONDS
+    assert module.ring.wait(0) is False
+    module.close()
