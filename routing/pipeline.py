@@ -63,22 +63,27 @@ def route_pending(now: datetime, limit: int = 500) -> Planned:
     except (OperationalError, InterfaceError):
         raise  # The database is away or busy, which is no alert's fault.
     except Exception as error:
-        if limit > 1:
-            return route_pending(now, limit // 2)
-        _set_aside(now, error)
-        return Planned(alerts=1)
+        return route_pending(now, limit // 2) if limit > 1 else _pass_by(now, error)
 
 
-def _set_aside(now: datetime, error: Exception) -> None:
-    """Leave the oldest alert where it is: stored and shown, in no group."""
-    poison = list(Alert.objects.filter(routed_at=None).order_by("id").values_list("pk", flat=True)[:1])
-    Alert.objects.filter(pk__in=poison).update(routed_at=now)
-    log.error("alert_not_routable", alerts=poison, error=type(error).__name__)
+def _pass_by(now: datetime, error: Exception) -> Planned:
+    """Leave the oldest alert in no group, stored and shown, if the one behind it can be routed.
 
-
-def _route_batch(now: datetime, limit: int) -> Planned:
+    If that one cannot be routed either, it is no alert's fault: the error is raised, and nothing is passed by.
+    """
+    oldest = list(Alert.objects.filter(routed_at=None).order_by("id").values_list("pk", flat=True)[:1])
     with transaction.atomic():
-        waiting = Alert.objects.filter(routed_at=None).order_by("id").select_related("sensor")
+        planned = _route_batch(now, 1, passing=oldest)
+        if not planned.alerts:
+            raise error
+        Alert.objects.filter(pk__in=oldest).update(routed_at=now)
+    log.error("alert_not_routable", alerts=oldest, error=type(error).__name__)
+    return planned
+
+
+def _route_batch(now: datetime, limit: int, passing: Iterable[int] = ()) -> Planned:
+    with transaction.atomic():
+        waiting = Alert.objects.filter(routed_at=None).exclude(pk__in=passing).order_by("id").select_related("sensor")
         alerts = list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])
         if not alerts:
             return Planned()
@@ -114,7 +119,13 @@ def flush_due(now: datetime, limit: int = 200) -> Planned:
         silences = _silences(now)
         owed: list[Delivery] = []
         for group in groups:
-            owed += _look(group, group.route, None, silences, now)
+            try:
+                with transaction.atomic():
+                    owed += _look(group, group.route, None, silences, now)
+            except Exception as error:
+                # One group that cannot be told must not stop those behind it.
+                log.error("group_failed", group=group.pk, error=type(error).__name__)
+                group.next_flush_at = now + timedelta(minutes=1)
         _store(groups)
         return Planned(deliveries.enqueue(owed, now))
 

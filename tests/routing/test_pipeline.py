@@ -1,7 +1,7 @@
 """From stored alerts to groups, and to what is owed because of them."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -199,11 +199,30 @@ def test_an_alert_that_cannot_be_routed_is_set_aside_and_the_others_go_on(
     Route.objects.update(group_by=["proc.name"])
     alerts = [build.alert() for _ in range(5)]
     Alert.objects.filter(pk=alerts[2].pk).update(output_fields=["not", "fields"])
-    while pipeline.route_pending(NOW).alerts:
-        pass
-    assert not Alert.objects.filter(routed_at=None).exists()
+    while Alert.objects.filter(routed_at=None).exists():
+        pipeline.route_pending(NOW)
     assert GroupedAlert.objects.count() == 4
     assert "alert_not_routable" in caplog.text
+
+
+def test_where_no_alert_can_be_routed_none_is_set_aside(route: Route) -> None:
+    Route.objects.update(group_by=["proc.name"])
+    for _ in range(3):
+        build.alert(output_fields=["not", "fields"])
+    with pytest.raises(AttributeError):
+        pipeline.route_pending(NOW)
+    assert Alert.objects.filter(routed_at=None).count() == 3
+
+
+def test_a_group_that_cannot_be_told_does_not_stop_the_others(route: Route, caplog: pytest.LogCaptureFixture) -> None:
+    Route.objects.update(group_by=["alert.hostname"])
+    fire(0, hostname="a", rule="One")
+    fire(1, hostname="b", rule="Two")
+    # Adding anything to the end of time overflows.
+    AlertGroup.objects.filter(title="One").update(last_seen_at=datetime.max.replace(tzinfo=UTC))
+    flush(40)
+    assert [delivery.group.title for delivery in Delivery.objects.all() if delivery.group] == ["Two"]
+    assert "group_failed" in caplog.text
 
 
 def silence(user: User, condition: str = "", **fields: Any) -> Silence:
