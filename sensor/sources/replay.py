@@ -1,5 +1,6 @@
 """Recorded events: one JSON object per line, as docs/events.md describes."""
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from sensor.fields.syscall import SYSCALL
 MAX_LINE = 4 << 20
 """Bytes of one event."""
 
-_PROCESS = {
+PROCESS_KEYS = {
     bound: field.via[1]
     for bound, field in SYSCALL.fields.items()
     if field.via is not None and field.via[0] == "proc"
@@ -27,7 +28,7 @@ _PROCESS = {
     "proc.exe_ino.ctime": "exe_ino_ctime",
     "proc.exe_ino.mtime": "exe_ino_mtime",
 }  # fmt: skip
-_FD = {
+FD_KEYS = {
     name: field.via[1] for name, field in SYSCALL.fields.items() if field.via is not None and field.via[0] == "fd"
 } | {
     "fd.cip": "cip",
@@ -39,7 +40,7 @@ _FD = {
 _EVENT = frozenset({"evt.type", "evt.time", "evt.source", "evt.num", "evt.cpu", "evt.rawres"})
 _LISTS = {"args": "proc.args", "env": "proc.env"}
 _BUFFERS = frozenset({"data", "img", "msgcontrol"})
-_PROCESS_KEYS = frozenset(Process.__dataclass_fields__) - {"parent", "session_leader"}
+_ATTRIBUTES = frozenset(Process.__dataclass_fields__) - {"parent", "session_leader"}
 
 
 class BadRecording(ValueError):
@@ -47,8 +48,12 @@ class BadRecording(ValueError):
 
 
 def events(path: Path | str) -> Iterator[Event]:
-    """The events of a recording, in its order; raises OSError, or BadRecording at the first bad line."""
-    with open(path, "rb") as file:
+    """The events of a recording, in its order; raises OSError, or BadRecording at the first bad line.
+
+    A name that ends in .gz is a compressed recording.
+    """
+    opened = gzip.open if str(path).endswith(".gz") else open
+    with opened(path, "rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
@@ -109,7 +114,7 @@ def _bytes(value: Any) -> Any:
 
 
 def _process(recorded: dict[str, Any]) -> Process | None:
-    found = {attribute: recorded[key] for key, attribute in _PROCESS.items() if recorded.get(key) is not None}
+    found = {attribute: recorded[key] for key, attribute in PROCESS_KEYS.items() if recorded.get(key) is not None}
     for attribute, key in _LISTS.items():
         value = recorded.get(key)
         if isinstance(value, list):
@@ -143,20 +148,20 @@ def _ancestors(chain: Any) -> Process | None:
 def _one_process(one: Any) -> Process:
     if not isinstance(one, dict):
         raise ValueError("a process is an object")
-    unknown = one.keys() - _PROCESS_KEYS
+    unknown = one.keys() - _ATTRIBUTES
     if unknown:
         raise ValueError(f"a process has no '{min(unknown)}'")
     return Process(**{"pid": 0, **one})
 
 
 def _descriptor(recorded: dict[str, Any]) -> Fd | None:
-    found = {attribute: recorded[key] for key, attribute in _FD.items() if recorded.get(key) is not None}
+    found = {attribute: recorded[key] for key, attribute in FD_KEYS.items() if recorded.get(key) is not None}
     return Fd(**found) if found else None
 
 
 def _given(recorded: dict[str, Any]) -> dict[str, Any] | None:
     """Fields that no attribute of an event holds: recorded values, which win over what would be computed."""
-    taken = _PROCESS.keys() | _FD.keys() | _EVENT | set(_LISTS.values())
+    taken = PROCESS_KEYS.keys() | FD_KEYS.keys() | _EVENT | set(_LISTS.values())
     found = {}
     for key, value in recorded.items():
         if "." not in key or key in taken:
