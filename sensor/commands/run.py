@@ -40,11 +40,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The command; returns the exit status."""
+    from sensor.context.users import Users
+    from sensor.fields import lookups
     from sensor.probes import ProbeError
     from sensor.rulefeed import RulesetRefused
 
     config = config_reader.load(args.config)
     logs.set_up(config.logs)
+    accounts = Users()
+    lookups.answer_with(user=accounts.user, group=accounts.group_name, hostname=config.node.hostname)
     if args.rules:
         config = replace(config, rules=Rules(tuple(args.rules), config.rules.matching))
     stop = Event()
