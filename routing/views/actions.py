@@ -48,6 +48,7 @@ def actions(request: HttpRequest) -> HttpResponse:
         asked=Count("runs", filter=today, distinct=True),
         done=Count("runs", filter=today & Q(runs__state="succeeded"), distinct=True),
     )
+    rows = rows.order_by("name")
     kinds = [
         {"kind": name, "label": kind.label, "summary": kind.summary, "where": kind.where}
         for name, kind in sorted(kinds_of_actions.kinds().items(), key=lambda item: item[1].label)

@@ -75,9 +75,9 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
 def routes(request: HttpRequest) -> HttpResponse:
     """The routes in the order in which alerts walk them; with `alert`, which of them take that one and why."""
     firing = Count("groups", filter=Q(groups__state="firing"))
-    rows = list(
-        Route.objects.annotate(last=Max("groups__last_seen_at"), firing=firing).prefetch_related("sinks", "actions")
-    )
+    told = Route.objects.annotate(last=Max("groups__last_seen_at"), firing=firing)
+    # A query that counts forgets the model's own order.
+    rows = list(told.order_by("position", "pk").prefetch_related("sinks", "actions"))
     verdicts: dict[int, str] = {}
     tried = None
     if uuid := request.GET.get("alert", ""):

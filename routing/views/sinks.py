@@ -58,7 +58,7 @@ def sinks(request: HttpRequest) -> HttpResponse:
     )
     kinds = kinds_of_sinks.kinds()
     context = {
-        "rows": [_row(sink, kinds, now) for sink in found],
+        "rows": [_row(sink, kinds, now) for sink in found.order_by("name")],
         "kinds": _choices(kinds),
     }
     return show(request, "sinks/list.html", context, part="sinks/_rows.html")

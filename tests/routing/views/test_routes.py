@@ -87,6 +87,14 @@ def test_moving_swaps_neighbours_and_stops_at_the_ends(as_user, erin) -> None:
     assert AuditEntry.objects.filter(verb="move").count() == 2
 
 
+def test_the_routes_are_shown_in_the_order_alerts_walk_them(as_user, carol) -> None:
+    build.route(name="last", position=30)
+    build.route(name="first", position=10)
+    build.route(name="second", position=20)
+    page = as_user(carol).get("/routes/").content.decode()
+    assert page.index(">first<") < page.index(">second<") < page.index(">last<")
+
+
 def test_a_tried_alert_shows_which_routes_take_it_and_why_not(as_user, carol) -> None:
     build.route(name="First", position=1, condition="alert.priority >= critical")
     build.route(name="Second", position=2)
