@@ -95,7 +95,8 @@ class Agent:
             raise ConfigError(str(error)) from None
         if not actions:
             return None
-        return ActionRunner(Client(self._config.server), Ledger(path), actions, self._hostname, self._stop)
+        client = Client(self._config.server)
+        return ActionRunner(client, Ledger(path), actions, self._hostname, self._stop, self._heartbeat.greet)
 
     def run(self, ready: Callable[[], None]) -> None:
         """Watch until stopped; calls `ready` once events arrive.
@@ -127,6 +128,7 @@ class Agent:
         writing.join(WRITE_SECONDS)
         self._poster.wake()
         self._server_reached()  # Pauses end, so that the loops see that it is time to stop.
+        self._heartbeat.greet()
         posting.join(POST_SECONDS)
         if not writing.is_alive() and not posting.is_alive():
             self._spool.close()

@@ -60,10 +60,12 @@ class Heartbeat:
         self._refused = refused
         self._reached = reached
         self._failures = 1
+        self._soon = Event()
 
     def loop(self) -> None:
         """Until stopped. Whatever one round raises is logged; the next one comes soon, at the latest as always."""
         while not self._stop.is_set():
+            self._soon.clear()
             failures = self._failures
             try:
                 self.once()
@@ -74,7 +76,11 @@ class Heartbeat:
                 self._failures += 1
                 log.exception("hello_failed")
             failed = self._failures > failures
-            self._stop.wait(min(backoff(self._failures), EVERY_SECONDS) if failed else EVERY_SECONDS)
+            self._soon.wait(min(backoff(self._failures), EVERY_SECONDS) if failed else EVERY_SECONDS)
+
+    def greet(self) -> None:
+        """Say hello now rather than when it is time, or see that it is time to stop."""
+        self._soon.set()
 
     def once(self) -> None:
         """One hello and what follows from its answer."""

@@ -1,6 +1,6 @@
 """Leases actions from the server, runs each once, and tells how it ended until the server has heard it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event
 
 import msgspec
@@ -15,19 +15,29 @@ log = structlog.get_logger(__name__)
 
 LEASE_WAIT = 25
 """Seconds the server may hold a request for work open."""
+STRANGER_SECONDS = 1.0
+"""Pause after "say hello first"; the hello's success ends it."""
 
 
 class ActionRunner:
     """The loop of the acting thread."""
 
     def __init__(
-        self, client: Client, ledger: Ledger, actions: Mapping[str, NodeAction], hostname: str, stop: Event
+        self,
+        client: Client,
+        ledger: Ledger,
+        actions: Mapping[str, NodeAction],
+        hostname: str,
+        stop: Event,
+        greet: Callable[[], None] = lambda: None,
     ) -> None:
+        """`greet()` asks for a hello at once, when the server says that it does not know this sensor yet."""
         self._client = client
         self._ledger = ledger
         self._actions = actions
         self._hostname = hostname
         self._stop = stop
+        self._greet = greet
         self._wake = Event()
 
     def wake(self) -> None:
@@ -58,6 +68,9 @@ class ActionRunner:
         if pause:
             return pause
         answer = self._client.lease(self._hostname, sorted(self._actions), wait)
+        if answer.status == 409:
+            self._greet()
+            return STRANGER_SECONDS
         if answer.verdict is not Verdict.ACCEPTED:
             return _pause("lease_refused", answer)
         for run in _runs(answer):

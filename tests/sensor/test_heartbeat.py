@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Semaphore, Thread
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from sensor.config import Secret, Server
 from sensor.heartbeat import Heartbeat, ServerClock
@@ -30,12 +31,13 @@ class Line:
         self.refused: list[str] = []
         self.reached: list[bool] = []
         self.clock = ServerClock()
+        self.stop = Event()
         self.feed = RuleFeed(("pull",), saved)
         self.heartbeat = Heartbeat(
             Client(Server(url=url, token=Secret("sa_test"))),
             self.feed,
             self.clock,
-            Event(),
+            self.stop,
             lambda: {"hostname": "node-1"},
             self.swapped.append,
             self.refused.append,
@@ -130,3 +132,24 @@ def test_the_others_are_told_once_when_the_server_answers_again(httpserver: HTTP
     line.heartbeat.once()
     line.heartbeat.once()
     assert line.reached == [True]
+
+
+def test_a_hello_can_be_asked_for_before_it_is_time(httpserver: HTTPServer, line: Line) -> None:
+    hellos = Semaphore(0)
+
+    def answer(request: Request) -> Response:
+        hellos.release()
+        return Response('{"ruleset": 0}', content_type="application/json")
+
+    httpserver.expect_request("/api/v1/sensors/hello").respond_with_handler(answer)
+    thread = Thread(target=line.heartbeat.loop)
+    thread.start()
+    try:
+        assert hellos.acquire(timeout=5)
+        line.heartbeat.greet()
+        assert hellos.acquire(timeout=5)
+    finally:
+        line.stop.set()
+        line.heartbeat.greet()
+        thread.join(5)
+    assert not thread.is_alive()

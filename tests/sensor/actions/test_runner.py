@@ -47,6 +47,7 @@ class Office:
         self.asked: list[dict[str, Any]] = []
         self.results: list[tuple[str, dict[str, Any]]] = []
         self.result_status = 200
+        self.greetings: list[bool] = []
         self.action = Note()
         self.path = path
         self.url = httpserver.url_for("/")
@@ -58,7 +59,9 @@ class Office:
     def started(self) -> ActionRunner:
         """A sensor's runner; called again it is the sensor after a restart."""
         client = Client(Server(url=self.url, token=Secret("sa_test")))
-        return ActionRunner(client, Ledger(self.path), {"note": self.action}, "node-1", Event())
+        return ActionRunner(
+            client, Ledger(self.path), {"note": self.action}, "node-1", Event(), lambda: self.greetings.append(True)
+        )
 
     def _lease(self, request: Request) -> Response:
         self.asked.append(json.loads(request.data))
@@ -155,3 +158,10 @@ def test_a_refused_lease_is_asked_for_again_later(office: Office, httpserver: HT
     httpserver.clear_all_handlers()
     httpserver.expect_request("/api/v1/actions/lease").respond_with_data(status=429, headers={"Retry-After": "9"})
     assert office.runner.once(wait=0) == 9.0
+
+
+def test_a_server_that_does_not_know_us_is_greeted(office: Office, httpserver: HTTPServer) -> None:
+    httpserver.clear_all_handlers()
+    httpserver.expect_request("/api/v1/actions/lease").respond_with_data(status=409)
+    assert 0 < office.runner.once(wait=0) <= 1.0
+    assert office.greetings == [True]
