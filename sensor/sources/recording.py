@@ -60,12 +60,16 @@ def _process(process: Process) -> dict[str, Any]:
     return {key: _plain(value) for key, value in found.items()}
 
 
-_ZERO_IS_UNKNOWN = frozenset({"tid", "start_time", "start_ticks", "exe_ino", "exe_ino_ctime", "exe_ino_mtime"})
+_ZERO_IS_UNKNOWN = frozenset({"tid", "ppid", "start_time", "start_ticks", "exe_ino", "exe_ino_ctime", "exe_ino_mtime"})
 
 
 def _inner(process: Process) -> dict[str, Any]:
     found = {name: getattr(process, name) for name in _INNER}
-    return {name: _plain(value) for name, value in found.items() if value is not None and value != 0}
+    return {
+        name: _plain(value)
+        for name, value in found.items()
+        if value is not None and (value or name not in _ZERO_IS_UNKNOWN)
+    }
 
 
 def _descriptor(fd: Fd) -> dict[str, Any]:
