@@ -15,7 +15,7 @@ from typing import Any
 import redis
 import requests
 from django.conf import settings
-from django.contrib.staticfiles.storage import staticfiles_storage
+from django.contrib.staticfiles.storage import ManifestFilesMixin
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -124,7 +124,7 @@ def _refuse_taken_port(host: str, port: int) -> None:
 
 def _collect_static() -> None:
     """Collects the pages' files again where one is newer than the last collection."""
-    manifest = Path(settings.STATIC_ROOT) / staticfiles_storage.manifest_name
+    manifest = Path(settings.STATIC_ROOT) / ManifestFilesMixin.manifest_name
     newest = max(path.stat().st_mtime for path in (settings.BASE_DIR / "routing" / "static").rglob("*"))
     if not manifest.exists() or manifest.stat().st_mtime < newest:
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -137,7 +137,8 @@ def _web_command(host: str, port: int) -> list[str]:
 
 def _worker_command() -> list[str]:
     command = [sys.executable, "-m", "celery", "--app", "sensorapp", "--quiet", "worker", "--beat", "--pool", "threads"]
-    return [*command, "--concurrency", "4", "--queues", "route,deliver,respond,maintain", "--without-gossip", "--without-mingle"]
+    command += ["--concurrency", "4", "--without-gossip", "--without-mingle"]
+    return [*command, "--queues", "route,deliver,respond,maintain"]
 
 
 def _sensor_command() -> list[str]:
@@ -151,6 +152,8 @@ def _sensor_env(url: str) -> dict[str, str]:
         "SENSOR_SERVER_TOKEN_FILE": str(settings.DATA_DIR / "keys" / "sensor_token"),
         "SENSOR_SPOOL_PATH": str(settings.DATA_DIR / "spool"),
         "SENSOR_ACTIONS_ALLOW": "kill_process",
+        # The product's own processes, this one and all below it, are never killed.
+        "SENSOR_ACTIONS_PROTECT_TREE": str(os.getpid()),
     }
     return {"PYTHONUNBUFFERED": "1"} | {name: value for name, value in ours.items() if name not in os.environ}
 
