@@ -21,9 +21,12 @@ CHECKS: dict[str, list[str]] = {
     "settings": [PYTHON, "manage.py", "check", "--fail-level", "WARNING"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
 }
-PYTEST = [PYTHON, "-m", "pytest", "--quiet", "--numprocesses", "2", "--dist", "worksteal"]
+PYTEST = [PYTHON, "-m", "pytest", "--quiet"]
+PARALLEL = [*PYTEST, "--numprocesses", "2", "--dist", "worksteal", "--ignore", "tests/e2e"]
 # What does not touch the database or the broker proves nothing more on a second pair of them.
-ON_POSTGRESQL = ["tests/routing", "tests/sensorapp", "tests/e2e"]
+ON_POSTGRESQL = ["tests/routing", "tests/sensorapp"]
+# Starts the whole product and has its own deadlines, so it runs alone.
+PRODUCT = "tests/e2e"
 
 
 def step(name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> bool:
@@ -35,10 +38,19 @@ def step(name: str, command: Sequence[str], env: Mapping[str, str] | None = None
     return passed
 
 
-def suite_on_postgresql(arguments: Sequence[str]) -> bool:
+def suites(where: str, arguments: Sequence[str], env: Mapping[str, str] | None = None) -> dict[str, bool]:
+    """The parallel suite and then the product; with `arguments`, pytest with just these."""
+    if arguments:
+        return {f"tests on {where}": step(f"tests on {where}", [*PYTEST, *arguments], env)}
+    suite = PARALLEL if env is None else [*PARALLEL, *ON_POSTGRESQL]
+    steps = {f"suite on {where}": suite, f"product on {where}": [*PYTEST, PRODUCT]}
+    return {name: step(name, command, env) for name, command in steps.items()}
+
+
+def on_postgresql(arguments: Sequence[str]) -> dict[str, bool]:
+    """The suites with private servers."""
     with services.postgresql() as database_url, services.redis_server() as redis_url:
-        env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
-        return step("suite on PostgreSQL and Redis", [*PYTEST, *ON_POSTGRESQL, *arguments], env)
+        return suites("PostgreSQL and Redis", arguments, {"DATABASE_URL": database_url, "REDIS_URL": redis_url})
 
 
 def main() -> int:
@@ -49,9 +61,9 @@ def main() -> int:
     if chosen.only in (None, "checks"):
         results |= {name: step(name, command) for name, command in CHECKS.items()}
     if chosen.only in (None, "sqlite"):
-        results["suite on SQLite"] = step("suite on SQLite", [*PYTEST, *arguments])
+        results |= suites("SQLite", arguments)
     if chosen.only in (None, "postgresql"):
-        results["suite on PostgreSQL and Redis"] = suite_on_postgresql(arguments)
+        results |= on_postgresql(arguments)
     failed = [name for name, passed in results.items() if not passed]
     print(
         f"{len(results) - len(failed)} of {len(results)} steps passed",
