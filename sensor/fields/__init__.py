@@ -7,9 +7,12 @@
 from collections.abc import Mapping
 
 from sensor.fields.catalog import Bound, Catalog, Field, UnknownField, by_name
-from sensor.fields.cloud import AWS_CLOUDTRAIL, GCP_AUDITLOG, GITHUB, OKTA
+from sensor.fields.cloudtrail import AWS_CLOUDTRAIL
+from sensor.fields.gcp_audit import GCP_AUDITLOG
+from sensor.fields.github import GITHUB
 from sensor.fields.k8s_audit import K8S_AUDIT
 from sensor.fields.kinds import Type
+from sensor.fields.okta import OKTA
 from sensor.fields.syscall import SYSCALL
 
 ALL: Mapping[str, Catalog] = {

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from sensor.event import Event
-from sensor.fields.catalog import Extract, Field
+from sensor.fields import evt
+from sensor.fields.catalog import Catalog, Extract, Field, by_name
 from sensor.fields.kinds import Type
 
 
@@ -99,3 +100,13 @@ JSON = tuple(
         ),
     )
 )
+
+
+def plain(name: str, doc: str, extract: Extract | None, kind: Type = Type.CHARBUF, **more: Any) -> Field:
+    """A field of a document that is not one place in it."""
+    return Field(name=name, type=kind, doc=doc, extract=extract, **more)
+
+
+def catalog(name: str, *fields: Field) -> Catalog:
+    """The catalog of a source whose events are documents."""
+    return Catalog(name=name, fields=by_name((*evt.ANY_SOURCE, *fields, *JSON)), roots={"": ""}, recorded=True)

@@ -5,9 +5,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from sensor.event import Event
-from sensor.fields import evt
-from sensor.fields.catalog import Catalog, Extract, Field, by_name
-from sensor.fields.documents import JSON, from_path, pointer, table, text, texts_from_path
+from sensor.fields.catalog import Extract, Field
+from sensor.fields.documents import catalog, from_path, pointer, table, text, texts_from_path
 from sensor.fields.kinds import Type
 
 _spec = pointer("/requestObject/spec")
@@ -272,9 +271,4 @@ FIELDS = (
     _one("cluster.name", "The cluster, where the source adds it.", from_path("/cluster_name")),
 )  # fmt: skip
 
-K8S_AUDIT = Catalog(
-    name="k8s_audit",
-    fields=by_name((*evt.ANY_SOURCE, *FIELDS, *JSON)),
-    roots={"": ""},
-    recorded=True,
-)
+K8S_AUDIT = catalog("k8s_audit", *FIELDS)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sensor.event import Event
-from sensor.fields import flags
+from sensor.fields import flags, lookups
 
 # Parameters of the exit event, in order. `|` separates a parameter from the name of how it is printed;
 # without one it is printed as it is.
@@ -153,7 +153,16 @@ _PRINTERS: dict[str, Callable[[Any], str]] = {
     "signal": flags.signal_name,
     "errno": lambda value: flags.error(value) if value < 0 else "",
     "octal": lambda value: f"{value:o}" if value else "0",
+    "uid": lambda value: _user(value),
 }
+
+
+def _user(uid: int) -> str:
+    """A user's name; <NONE> for -1, which stands for no user."""
+    if uid in (-1, 0xFFFFFFFF):
+        return "<NONE>"
+    found = lookups.current().user(uid)
+    return found.name if found is not None else "root" if uid == 0 else "<NA>"
 
 
 def raw_text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sensor.fields import container, evt, fd, process
+from sensor.fields import account, container, evt, fd, process
 from sensor.fields.catalog import Catalog, Extract, Field, by_name, missing
 from sensor.fields.documents import JSON
 from sensor.fields.kinds import Type
@@ -69,7 +69,17 @@ def _extensions() -> Iterator[Field]:
 SYSCALL = Catalog(
     name="syscall",
     fields=by_name(
-        (*evt.ANY_SOURCE, *evt.SYSCALL, *process.FIELDS, *fd.FIELDS, *container.FIELDS, *_FEW, *_extensions(), *JSON)
+        (
+            *evt.ANY_SOURCE,
+            *evt.SYSCALL,
+            *process.FIELDS,
+            *account.FIELDS,
+            *fd.FIELDS,
+            *container.FIELDS,
+            *_FEW,
+            *_extensions(),
+            *JSON,
+        )
     ),
     roots={"": "", "proc": "proc", "fd": "fd"},
     recorded=True,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from sensor.alert import Priority
-from sensor.rules import ast, lexer
+from sensor.rules import advice, ast, lexer
 from sensor.rules.errors import RuleError, Source, Span
 from sensor.rules.lexer import COMPILE_ERROR, Cursor
 
@@ -14,22 +14,6 @@ MAX_LENGTH = 1 << 20
 
 PRIORITIES = frozenset({*Priority.__members__, "INFO"})
 BLANK_OR_OPEN = (" ", "\t", "\b", "\r", "\n", "(")
-WORDS_FOR_SYMBOLS = {"&&": "and", "||": "or", "!": "not", "AND": "and", "OR": "or", "NOT": "not"}
-_NO_VALUE = {
-    "'": "the quote is never closed",
-    '"': "the quote is never closed",
-    "(": "use 'in' to compare with several values: in (a, b)",
-}
-OTHER_OPERATORS = {
-    "is": "did you mean '='?",
-    "equals": "did you mean '='?",
-    "like": "did you mean 'glob'?",
-    "matches": "did you mean 'regex'?",
-}
-OPERATORS = (
-    "'exists', '<=', '<', '>=', '>', '==', '=', '!=', 'glob', 'iglob', 'contains', 'icontains', 'bcontains', "
-    "'startswith', 'bstartswith', 'endswith', 'regex', 'intersects', 'in', 'pmatch'"
-)
 
 
 def parse(text: str | bytes, name: str = "condition", *, priorities: bool = False) -> ast.Expr:
@@ -77,7 +61,7 @@ class Parser:
         result = self.any_of()
         cursor.blanks()
         if cursor.at < len(cursor.text):
-            raise self.unexpected()
+            raise advice.unexpected(cursor, self.bare_end)
         return result
 
     def any_of(self) -> ast.Expr:
@@ -131,7 +115,7 @@ class Parser:
         cursor.blanks()
         if not cursor.literally(")"):
             if cursor.at < len(cursor.text):
-                raise self.unexpected("expected a ')' token")
+                raise advice.unexpected(cursor, self.bare_end, "expected a ')' token")
             raise cursor.error("expected a ')' token", opened, opened + 1, "this parenthesis is never closed")
         self.depth -= 1
         return result
@@ -154,7 +138,8 @@ class Parser:
             return self.comparison(left, start)
         name = cursor.take(lexer.IDENTIFIER)
         if name is None:
-            raise self.unexpected("expected a '(' token, a field check, or an identifier")
+            expected = "expected a '(' token, a field check, or an identifier"
+            raise advice.unexpected(cursor, self.bare_end, expected)
         return ast.Name(name, span=cursor.span(start))
 
     def field(self) -> ast.Field | None:
@@ -259,7 +244,7 @@ class Parser:
             cursor.blanks()
             right = self.right_hand() or self.list_or_name()
         else:
-            raise self.no_operator(left)
+            raise advice.no_operator(cursor, str(left))
         return ast.Compare(left, operator, right, modifier, span=cursor.span(start))
 
     def modifier(self) -> str:
@@ -317,7 +302,7 @@ class Parser:
         quoted = cursor.quoted()
         literal = cursor.take(lexer.BARE) if quoted is None else quoted
         if literal is None:
-            hint = _NO_VALUE.get(cursor.text[start : start + 1], "")
+            hint = advice.NO_VALUE.get(cursor.text[start : start + 1], "")
             raise cursor.error("expected a string value: a quoted string or a bare string", hint=hint)
         if quoted is None:
             self.bare_end = cursor.at
@@ -352,48 +337,3 @@ class Parser:
         if literal is None:
             raise cursor.error("expected a list item: a quoted string or a bare string")
         return self.value(literal, start, quoted is not None)
-
-    def no_operator(self, left: ast.Field | ast.Transform) -> RuleError:
-        """What to say where a field has no operator behind it."""
-        cursor = self.cursor
-        message = f"expected a valid check operator: one of {OPERATORS}"
-        rest = cursor.text[cursor.at :]
-        word = rest.split(maxsplit=1)[0] if rest.split() else ""
-        for operator in ("exists", "contains", "startswith", "endswith", "in", "intersects", "pmatch", "regex", "glob"):
-            if word.lower() == operator != word:
-                return cursor.error(message, hint=f"operators are lower case: {operator}")
-            if len(operator) > 2 and word.startswith(operator):
-                return cursor.error(message, hint=f"a blank is missing after {operator}")
-        if word.lower() in ("and", "or", "") or word.startswith(")"):
-            return cursor.error(message, hint=f"what should {left} be compared with?")
-        return cursor.error(message, hint=OTHER_OPERATORS.get(word, ""))
-
-    def unexpected(self, expected: str = "") -> RuleError:
-        """What to say about text that cannot stand here."""
-        cursor = self.cursor
-        before = cursor.text[: cursor.at].split()
-        token = before[-1][-40:] if before else ""
-        message = expected or f"unexpected token after '{token}', expecting 'or', 'and'"
-        rest = cursor.text[cursor.at :]
-        hint = ""
-        for symbol, word in WORDS_FOR_SYMBOLS.items():
-            if rest.startswith(symbol) and not (symbol == "!" and rest.startswith("!=")):
-                hint = f"did you mean '{word}'?"
-                break
-        if rest.startswith(")"):
-            hint = "this parenthesis was never opened"
-        elif not hint:
-            hint = self._advice(rest)
-        return cursor.error(message, hint=hint)
-
-    def _advice(self, rest: str) -> str:
-        """What was probably meant by a text that continues where it cannot."""
-        cursor = self.cursor
-        if rest.startswith(","):
-            return "a list of values needs parentheses: in (a, b)"
-        value_ends = len(cursor.text[: cursor.at].rstrip(" \t\b\r\n"))
-        if value_ends == self.bare_end < cursor.at and rest[:1].isalnum():
-            return "a value with blanks in it needs quotes"
-        if cursor.text[cursor.at - 1 : cursor.at].isdigit() and rest[:1].isalpha():
-            return "there are no units; durations are in nanoseconds"
-        return ""

@@ -4,27 +4,18 @@ import re
 from collections.abc import Callable, Collection
 from typing import NoReturn
 
-from sensor.alert import Priority
-from sensor.rules import decode, exceptions
-from sensor.rules.definitions import CountDef, Definitions, ListDef, MacroDef, RuleDef
+from sensor.rules import decode, overrides, rule_keys
+from sensor.rules.definitions import Definitions, ListDef, MacroDef, RuleDef
 from sensor.rules.errors import Place, RuleError, RuleWarning, Source, Span
 from sensor.rules.yaml_tree import Mapping, Node, Scalar, Sequence, appended, documents, text_of
 
 ENGINE_VERSION = (0, 62, 0)
 INVALID = "LOAD_ERR_VALIDATE"
 DEPRECATED = "LOAD_DEPRECATED_ITEM"
-APPEND_DEPRECATED = (
-    "'append' key is deprecated. Add an 'append' entry (e.g. 'condition: append') under 'override' instead."
-)
 ENABLED_DEPRECATED = (
     "The standalone 'enabled' key usage is deprecated. The correct approach requires also a 'replace' entry under "
     "the 'override' key (i.e. 'enabled: replace')."
 )
-TOGETHER = (
-    "Keys 'override' and 'append: true' cannot be used together. Add an 'append' entry (e.g. 'condition: append') "
-    "under 'override' instead."
-)
-
 KINDS = ("required_engine_version", "required_plugin_versions", "list", "macro", "rule")
 KEYS = {
     "required_engine_version": frozenset({"required_engine_version"}),
@@ -35,17 +26,6 @@ KEYS = {
         {"rule", "condition", "output", "desc", "priority", "source", "enabled", "capture", "capture_duration"}
         | {"warn_evttypes", "skip-if-unknown-filter", "tags", "exceptions", "override", "append", "count"}
     ),
-}
-APPENDABLE = {
-    "list": frozenset({"items"}),
-    "macro": frozenset({"condition"}),
-    "rule": frozenset({"condition", "output", "desc", "tags", "exceptions"}),
-}
-REPLACEABLE = {
-    "list": frozenset({"items"}),
-    "macro": frozenset({"condition"}),
-    "rule": APPENDABLE["rule"]
-    | {"priority", "capture", "capture_duration", "enabled", "warn_evttypes", "skip-if-unknown-filter", "count"},
 }
 MACRO_NAME = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*\Z")
 LIST_NAME = re.compile(r"[^()\"'\s=,]+\Z")
@@ -147,14 +127,14 @@ class Reader:
                 f"List has an invalid name. List names should match a regular expression: '{LIST_NAME.pattern}'",
                 name.span,
             )
-        overrides = self._overrides(item, "list", {"items"})
+        changes = self._overridden(item, "list", {"items"})
         known = self.definitions.lists.get(name.value)
-        if "append" in overrides.values():
+        if "append" in changes.values():
             if known is None:
                 self._nothing_to(name, "List uses 'append' or 'override.items: append' but no list by that name")
             known.items = [*known.items, *items]
             known.visibility = self._order()
-        elif overrides and known is None:
+        elif changes and known is None:
             self._nothing_to(name, "An 'override.items: replace' to a list was requested but no list by that name")
         else:
             order = self._order()
@@ -171,14 +151,14 @@ class Reader:
                 name.span,
             )
         condition = text_of(decode.required_scalar(item, "condition"))
-        overrides = self._overrides(item, "macro", {"condition"})
+        changes = self._overridden(item, "macro", {"condition"})
         known = self.definitions.macros.get(name.value)
-        if "append" in overrides.values():
+        if "append" in changes.values():
             if known is None:
                 self._nothing_to(name, "Macro uses 'append' or 'override.condition: append' but no macro by that name")
             known.condition = appended(known.condition, condition)
             known.visibility = self._order()
-        elif overrides and known is None:
+        elif changes and known is None:
             self._nothing_to(
                 name, "An 'override.condition: replace' to a macro was requested but no macro by that name"
             )
@@ -190,43 +170,11 @@ class Reader:
     def _nothing_to(self, name: Scalar, message: str) -> NoReturn:
         raise RuleError(INVALID, f"{message} already exists", name.span)
 
-    def _overrides(self, item: Mapping, kind: str, present: Collection[str]) -> dict[str, str]:
-        """What is to be done to which key: `append` or `replace`; `append: true` is the old way to say so."""
-        found: dict[str, str] = {}
-        entry = item.entries.get("override")
-        if entry is not None:
-            override = decode.required(item, "override")
-            if not isinstance(override, Mapping):
-                raise decode.refused("Value of 'override' is not a map", override.span)
-            for key, (name, value) in override.entries.items():
-                operation = decode.scalar(value)
-                self._check_override(kind, key, name, operation)
-                found[key] = operation.value
+    def _overridden(self, item: Mapping, kind: str, present: Collection[str]) -> dict[str, str]:
+        """As `overrides.read`, with a warning about the old way to append."""
         if decode.optional(item, "append", decode.boolean, False):
-            self.warn(DEPRECATED, APPEND_DEPRECATED, item.entries["append"][0].span)
-            if entry is not None:
-                raise decode.refused(TOGETHER, item.entries["append"][0].span)
-            return dict.fromkeys(present, "append")
-        for key, operation_name in found.items():
-            if key not in item.entries:
-                verb = "append override" if operation_name == "append" else "replace override"
-                message = f"An {verb} for '{key}' was specified but '{key}' is not defined"
-                raise decode.refused(message.replace("An replace", "A replace"), entry[1].span if entry else item.span)
-        return found
-
-    def _check_override(self, kind: str, key: str, name: Scalar, operation: Scalar) -> None:
-        if operation.value not in ("append", "replace"):
-            raise decode.refused(
-                f"Invalid override operation for key '{key}': '{operation.value}'. Allowed values are: append replace ",
-                operation.span,
-            )
-        if operation.value == "append" and key not in APPENDABLE[kind]:
-            if key in REPLACEABLE[kind]:
-                message = f"Key '{key}' cannot be appended to, use 'replace' instead"
-                raise decode.refused(message, name.span)
-            raise decode.refused(f"Key '{key}' cannot be appended to", name.span)
-        if operation.value == "replace" and key not in REPLACEABLE[kind]:
-            raise decode.refused(f"Key '{key}' cannot be replaced", name.span)
+            self.warn(DEPRECATED, overrides.APPEND_DEPRECATED, item.entries["append"][0].span)
+        return overrides.read(item, kind, present)
 
     def _rule(self, item: Mapping) -> None:
         name = decode.required_scalar(item, "rule")
@@ -239,11 +187,11 @@ class Reader:
                 INVALID, "Rule has been re-defined with a different source", source.span if source else name.span
             )
         present = [key for key in ("condition", "exceptions") if key in item.entries]
-        overrides = self._overrides(item, "rule", present)
-        if "append" in item.entries and not overrides and decode.boolean(item.entries["append"][1]):
+        changes = self._overridden(item, "rule", present)
+        if "append" in item.entries and not changes and decode.boolean(item.entries["append"][1]):
             raise RuleError(INVALID, "Appended rule must have exceptions or condition property", item.span)
-        if overrides:
-            self._override_rule(item, name, known, overrides)
+        if changes:
+            self._override_rule(item, name, known, changes)
         elif "enabled" in item.entries and not {"condition", "output", "desc", "priority"} & item.entries.keys():
             self._toggle(item, name, known)
         else:
@@ -275,13 +223,13 @@ class Reader:
             order=known.order if known is not None else self._order(),
             condition=text_of(decode.scalar(found["condition"])),
             output=text_of(decode.scalar(found["output"])),
-            desc=_description(found["desc"]),
-            priority=_priority(found["priority"]),
+            desc=rule_keys.description(found["desc"]),
+            priority=rule_keys.priority(found["priority"]),
             source=source or (known.source if known is not None else "syscall"),
         )
-        for key in ("tags", "exceptions", *_FLAGS):
+        for key in ("tags", "exceptions", *rule_keys.FLAGS):
             if key in item.entries:
-                self._replace(rule, item, key)
+                rule_keys.replace(rule, item, key, self.warnings)
         rule.unknown_source = rule.source not in self._sources
         if rule.unknown_source:
             place = item.get("source")
@@ -292,68 +240,24 @@ class Reader:
             )
         self.definitions.rules[name.value] = rule
 
-    def _override_rule(self, item: Mapping, name: Scalar, known: RuleDef | None, overrides: dict[str, str]) -> None:
+    def _override_rule(self, item: Mapping, name: Scalar, known: RuleDef | None, changes: dict[str, str]) -> None:
         if "override" in item.entries:
             for key, (place, _) in item.entries.items():
-                if key in REPLACEABLE["rule"] and key not in overrides:
+                if key in overrides.REPLACEABLE["rule"] and key not in changes:
                     message = f"Unexpected key '{key}': no corresponding entry under 'override' is defined."
                     raise decode.refused(message, place.span)
         if known is None:
-            if "append" in overrides.values():
+            if "append" in changes.values():
                 message = "Rule uses 'append' or 'override.<key>: append' but no rule by that name already exists"
             else:
                 message = "An 'override.<key>: replace' to a rule was requested but no rule by that name already exists"
             raise RuleError(INVALID, message, name.span)
-        for key, operation in overrides.items():
+        for key, operation in changes.items():
             if operation == "append":
-                self._append(known, item, key)
-        for key, operation in overrides.items():
+                rule_keys.append(known, item, key, self.warnings)
+        for key, operation in changes.items():
             if operation == "replace":
-                self._replace(known, item, key)
-
-    def _append(self, rule: RuleDef, item: Mapping, key: str) -> None:
-        if key == "tags":
-            rule.tags |= {tag.value for tag in decode.scalars(decode.required(item, key))}
-        elif key == "exceptions":
-            added = exceptions.read(decode.required(item, key), partial=True, warnings=self.warnings)
-            exceptions.append(rule.exceptions, added, self.warnings)
-        elif key == "desc":
-            rule.desc = f"{rule.desc} {decode.required_scalar(item, key).value}"
-        else:
-            text = text_of(decode.required_scalar(item, key))
-            if key == "condition":
-                rule.condition = appended(rule.condition, text)
-            else:
-                rule.output = appended(rule.output, text)
-
-    def _replace(self, rule: RuleDef, item: Mapping, key: str) -> None:
-        node = decode.required(item, key)
-        if key == "condition":
-            rule.condition = text_of(decode.scalar(node))
-        elif key == "output":
-            rule.output = text_of(decode.scalar(node))
-        elif key == "desc":
-            rule.desc = _description(node)
-        elif key == "priority":
-            rule.priority = _priority(node)
-        elif key == "tags":
-            rule.tags = {tag.value for tag in decode.scalars(node)}
-        elif key == "exceptions":
-            rule.exceptions = exceptions.read(node, partial=False, warnings=self.warnings)
-        else:
-            _FLAGS[key](rule, node)
-
-
-def _description(node: Node) -> str:
-    return node.value if isinstance(node, Scalar) else decode.scalar(node).value
-
-
-def _priority(node: Node) -> Priority:
-    value = decode.scalar(node)
-    try:
-        return Priority.named(value.value)
-    except ValueError as error:
-        raise decode.refused("Invalid priority", value.span, str(error)) from None
+                rule_keys.replace(known, item, key, self.warnings)
 
 
 def _plugin(node: Node) -> tuple[str, str]:
@@ -365,50 +269,6 @@ def _plugin(node: Node) -> tuple[str, str]:
     return decode.required_scalar(node, "name").value, version.value
 
 
-def _enabled(rule: RuleDef, node: Node) -> None:
-    rule.enabled = decode.boolean(node)
-
-
-def _warn_evttypes(rule: RuleDef, node: Node) -> None:
-    rule.warn_evttypes = decode.boolean(node)
-
-
-def _skip(rule: RuleDef, node: Node) -> None:
-    rule.skip_if_unknown_filter = decode.boolean(node)
-
-
-def _capture(rule: RuleDef, node: Node) -> None:
-    rule.capture = decode.boolean(node)
-
-
-def _capture_duration(rule: RuleDef, node: Node) -> None:
-    rule.capture_duration = decode.whole_number(node)
-
-
-def _count(rule: RuleDef, node: Node) -> None:
-    if not isinstance(node, Mapping):
-        raise decode.refused("'count' is not a map", node.span, "it has by, over, at_least and perhaps distinct")
-    for key, (name, _) in node.entries.items():
-        if key not in ("by", "over", "at_least", "distinct"):
-            raise decode.refused(f"Unknown key '{key}' in 'count'", name.span)
-    by = node.get("by")
-    fields = [] if by is None else [by] if isinstance(by, Scalar) else decode.scalars(by)
-    least = decode.whole_number(decode.required(node, "at_least"))
-    if least < 2:
-        raise decode.refused("'at_least' must be 2 or more", decode.required(node, "at_least").span)
-    distinct = decode.scalar(decode.required(node, "distinct")).value if "distinct" in node.entries else None
-    over = decode.duration(decode.required(node, "over"))
-    rule.count = CountDef([field.value for field in fields], over, least, distinct, node.span)
-
-
-_FLAGS: dict[str, Callable[[RuleDef, Node], None]] = {
-    "enabled": _enabled,
-    "warn_evttypes": _warn_evttypes,
-    "skip-if-unknown-filter": _skip,
-    "capture": _capture,
-    "capture_duration": _capture_duration,
-    "count": _count,
-}
 _READERS: dict[str, Callable[[Reader, Mapping], None]] = {
     "required_engine_version": Reader._engine_version,
     "required_plugin_versions": Reader._plugin_versions,
