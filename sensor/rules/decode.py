@@ -47,8 +47,14 @@ def required_scalar(item: Mapping, key: str) -> Scalar:
 
 
 def optional(item: Mapping, key: str, read: Callable[[Node], T], default: T) -> T:
-    """What a key says, or the default where it is not there; null counts as empty, which is an error."""
-    return read(required(item, key)) if key in item.entries else default
+    """What a key says, or the default where it says nothing."""
+    return read(required(item, key)) if says_something(item, key) else default
+
+
+def says_something(item: Mapping, key: str) -> bool:
+    """Whether a key that may be left out is there, and neither null nor empty."""
+    value = item.get(key)
+    return value is not None and not (isinstance(value, Scalar) and (value.is_null or not value.value))
 
 
 def boolean(node: Node) -> bool:

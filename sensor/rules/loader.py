@@ -110,12 +110,14 @@ class _Loading:
         return found
 
     def _rule(self, definition: RuleDef) -> Rule | None:
+        if definition.unknown_source:
+            return None
         parsed = parse_source(definition.condition)
         for one in definition.exceptions:
             self._check_exception(definition, one)
         whole = exceptions.excepted(parsed, definition.exceptions)
         condition = self._resolver.condition(whole)
-        if definition.unknown_source or condition is None:
+        if condition is None:
             return None
         catalog = self.catalog[definition.source]
         checker = self._checkers.setdefault(definition.source, Checker(catalog))

@@ -7,7 +7,7 @@ from typing import NoReturn
 from sensor.rules import decode, overrides, rule_keys
 from sensor.rules.definitions import Definitions, ListDef, MacroDef, RuleDef
 from sensor.rules.errors import Place, RuleError, RuleWarning, Source, Span
-from sensor.rules.yaml_tree import Mapping, Node, Scalar, Sequence, appended, documents, text_of
+from sensor.rules.yaml_tree import Mapping, Node, Scalar, Sequence, appended, documents, text_of, trimmed_text_of
 
 ENGINE_VERSION = (0, 62, 0)
 INVALID = "LOAD_ERR_VALIDATE"
@@ -222,13 +222,13 @@ class Reader:
             span=item.span,
             order=known.order if known is not None else self._order(),
             condition=text_of(decode.scalar(found["condition"])),
-            output=text_of(decode.scalar(found["output"])),
+            output=trimmed_text_of(decode.scalar(found["output"])),
             desc=rule_keys.description(found["desc"]),
             priority=rule_keys.priority(found["priority"]),
             source=source or (known.source if known is not None else "syscall"),
         )
         for key in ("tags", "exceptions", *rule_keys.FLAGS):
-            if key in item.entries:
+            if decode.says_something(item, key):
                 rule_keys.replace(rule, item, key, self.warnings)
         rule.unknown_source = rule.source not in self._sources
         if rule.unknown_source:

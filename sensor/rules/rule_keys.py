@@ -6,7 +6,7 @@ from sensor.alert import Priority
 from sensor.rules import decode, exceptions
 from sensor.rules.definitions import CountDef, RuleDef
 from sensor.rules.errors import RuleWarning
-from sensor.rules.yaml_tree import Mapping, Node, Scalar, appended, text_of
+from sensor.rules.yaml_tree import Mapping, Node, Scalar, appended, text_of, trimmed_text_of
 
 
 def append(rule: RuleDef, item: Mapping, key: str, warnings: list[RuleWarning]) -> None:
@@ -19,11 +19,11 @@ def append(rule: RuleDef, item: Mapping, key: str, warnings: list[RuleWarning]) 
     elif key == "desc":
         rule.desc = f"{rule.desc} {decode.required_scalar(item, key).value}"
     else:
-        text = text_of(decode.required_scalar(item, key))
+        value = decode.required_scalar(item, key)
         if key == "condition":
-            rule.condition = appended(rule.condition, text)
+            rule.condition = appended(rule.condition, text_of(value))
         else:
-            rule.output = appended(rule.output, text)
+            rule.output = appended(rule.output, trimmed_text_of(value))
 
 
 def replace(rule: RuleDef, item: Mapping, key: str, warnings: list[RuleWarning]) -> None:
@@ -32,7 +32,7 @@ def replace(rule: RuleDef, item: Mapping, key: str, warnings: list[RuleWarning])
     if key == "condition":
         rule.condition = text_of(decode.scalar(node))
     elif key == "output":
-        rule.output = text_of(decode.scalar(node))
+        rule.output = trimmed_text_of(decode.scalar(node))
     elif key == "desc":
         rule.desc = description(node)
     elif key == "priority":

@@ -101,6 +101,13 @@ def text_of(scalar: Scalar) -> Source:
     return Source(scalar.span.source.name, scalar.value, (piece,))
 
 
+def trimmed_text_of(scalar: Scalar) -> Source:
+    """As `text_of`, without blanks at both ends."""
+    lead = len(scalar.value) - len(scalar.value.lstrip())
+    text = scalar.value.strip()
+    return Source(scalar.span.source.name, text, (ScalarPiece(scalar.span.source, scalar, -lead, len(text)),))
+
+
 def appended(first: Source, second: Source) -> Source:
     """Two texts with one blank between."""
     start = len(first.text) + 1
