@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sensor.rules.errors import Span
 
-BARE = re.compile(r"[^()\"'\s=,]+\Z")
+BARE = re.compile(r"[^()\"'\s\b=,]+\Z")
 BARE_ARGUMENT = re.compile(r"[^\]\[\"'\s]+\Z")
 NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[+-]?[0-9]+\.?[0-9]*(?:[eE][+-][0-9]+)?")
 AMBIGUOUS = re.compile(r"[A-Za-z][A-Za-z0-9_.]*\Z|[+-]?[0-9]")
