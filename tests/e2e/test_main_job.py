@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -44,9 +46,14 @@ def configured(product: Product, dashboard: Dashboard, receiver: Receiver) -> Pr
     return product
 
 
-def process(*words: str) -> "subprocess.Popen[bytes]":
+@contextmanager
+def process(*words: str) -> "Iterator[subprocess.Popen[bytes]]":
     """A harmless process that waits for a signal; the words only stand in its command line."""
-    return subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()", *words])
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()", *words]) as waiting:
+        try:
+            yield waiting
+        finally:
+            waiting.kill()
 
 
 def needs_kernel(product: Product) -> None:
@@ -81,23 +88,21 @@ def test_a_real_read_is_on_the_page_and_at_slack_and_pagerduty(
 
 def test_the_marked_process_is_killed_and_the_unmarked_one_lives(configured: Product) -> None:
     needs_kernel(configured)
-    with process("unmarked") as unmarked:
-        try:
-            started = time.monotonic()
-            with process(MARKED) as marked:
-                status = marked.wait(20)
-                killed_after = time.monotonic() - started
-            print(f"killed after {killed_after:.2f} s")
-            assert status == -9
-            assert unmarked.poll() is None
-            assert killed_after < KILLED_WITHIN
-        finally:
-            unmarked.kill()
+    with process("unmarked") as unmarked, process(MARKED) as marked:
+        started = time.monotonic()
+        status = marked.wait(20)
+        killed_after = time.monotonic() - started
+        print(f"killed after {killed_after:.2f} s")
+        assert status == -9
+        assert unmarked.poll() is None
+    assert killed_after < KILLED_WITHIN
 
 
 def test_the_group_page_tells_the_whole_story(configured: Product, dashboard: Dashboard, api: Api) -> None:
     needs_kernel(configured)
-    (alert,) = api.alerts(q='alert.rule = "Marked process"')
+    with process(MARKED) as marked:
+        marked.wait(20)
+    alert = api.alerts(q='alert.rule = "Marked process"')[0]
     dashboard.open(f"/alerts/{alert['uuid']}/")
     dashboard.page.get_by_role("listitem").filter(has_text="of the route Marked").get_by_role("link").first.click()
     for said in ("Took the route", "Kill pid", "Succeeded"):
