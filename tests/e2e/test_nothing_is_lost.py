@@ -53,13 +53,13 @@ def test_killing_each_part_in_turn_loses_nothing(product: Product, api: Api, rec
     names = []
     for victim in ("web", "worker", "broker", "web", "worker"):
         for part in ("before", "after"):
-            names.append(f"{marker}-{len(names)}-{part}-{victim}")
+            names.append(f"{marker}-turn-{len(names)}-{part}-{victim}")
             attack(names[-1])
             if part == "before":
                 product.kill(victim)
     missing = lambda: set(names) - told(receiver, names)  # noqa: E731
     eventually(lambda: not missing(), TOLD_TIMEOUT, f"untold: {missing()}")
-    assert stored(api, marker) == Counter(names)
+    assert stored(api, f"{marker}-turn") == Counter(names)
 
 
 def test_a_sensor_killed_with_alerts_in_its_spool_posts_them_and_says_how_long_it_was_blind(
