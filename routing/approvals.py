@@ -140,9 +140,8 @@ def _aim(run: ActionRun) -> Responder | None:
         _end(run, State.REFUSED, f"the kind {run.kind} is not installed on this server")
         return None
     responder, hostname = kind(run.params), run.alert.hostname
-    boot_id = run.sensor.boot_id if run.sensor else ""
     try:
-        run.target = responder.target_of(Subject(hostname, run.alert.output_fields, boot_id))
+        run.target = responder.target_of(Subject(hostname, run.alert.output_fields))
     except NotApplicable as error:
         _end(run, State.SKIPPED, str(error))
         return None

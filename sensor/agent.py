@@ -23,6 +23,7 @@ from sensor.actions.runner import ActionRunner
 from sensor.alert import rfc3339
 from sensor.alive import EVERY_SECONDS, AliveMark, blind_since
 from sensor.config import Config, ConfigError
+from sensor.context.clock import boot_id
 from sensor.engine import Engine
 from sensor.heartbeat import Heartbeat, ServerClock
 from sensor.intake import Intake
@@ -54,7 +55,7 @@ class Agent:
         self._probes = probes
         self._stop = stop
         self._hostname = config.node.hostname
-        self._boot_id = procinfo.boot_id()
+        self._boot_id = boot_id()
         path = Path(config.spool.path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._claim = claim(path)

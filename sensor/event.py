@@ -106,5 +106,7 @@ class Event:
     fd: Fd | None = None
     payload: Any = None
     """The decoded JSON document of a source that is not the kernel."""
+    boot_id: str | None = None
+    """The boot of this node during which it happened; None where no kernel of ours reported it (a recording)."""
     given: dict[str, Any] | None = None
     """Fields by full name that were recorded rather than computed (a replayed event); they win."""

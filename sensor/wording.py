@@ -35,6 +35,9 @@ def alert_of(rule: Worded, event: Event, hostname: str) -> Alert:
         output_fields["proc.pid"] = event.proc.pid
         output_fields["proc.pid.ts"] = event.proc.start_time
         output_fields["proc.start_ticks"] = event.proc.start_ticks
+        if event.boot_id is not None:
+            # Ticks count from the boot: they name a process only together with it.
+            output_fields["proc.boot_id"] = event.boot_id
     return Alert(
         time=rfc3339(event.time),
         rule=rule.name,

@@ -28,8 +28,6 @@ class Subject:
 
     hostname: str
     output_fields: Mapping[str, Any]
-    boot_id: str = ""
-    """Of the node, as its sensor last said; empty where no sensor of ours runs there."""
 
 
 @dataclass(frozen=True)

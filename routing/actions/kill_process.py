@@ -50,7 +50,8 @@ class KillProcess(Responder):
             "start_ticks": start_ticks if type(start_ticks) is int else None,
             "name": str(fields.get("proc.name") or ""),
             "exepath": str(fields["proc.exepath"]) if fields.get("proc.exepath") else None,
-            "boot_id": subject.boot_id or None,
+            # The alert's own boot, not the one its sensor told of last: the alert may have been spooled before it.
+            "boot_id": str(fields["proc.boot_id"]) if fields.get("proc.boot_id") else None,
             "cmdline": str(fields.get("proc.cmdline") or ""),
         }
 

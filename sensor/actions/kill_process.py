@@ -16,6 +16,7 @@ from sensor.actions import procinfo
 from sensor.actions.base import NodeAction, Outcome, Run, Skipped, State
 from sensor.actions.guard import Refused
 from sensor.actions.procinfo import Seen
+from sensor.context.clock import boot_id
 
 EXIT_SECONDS = 5.0
 """How long a killed process may take to go; longer means it hangs in the kernel (state D)."""
@@ -72,7 +73,7 @@ def _pin(pid: int) -> int:
 def _compare(target: dict[str, Any], seen: Seen) -> None:
     """Raise unless `seen` is the process of the alert. What cannot be compared is no proof."""
     boot, ticks, started = target.get("boot_id"), target.get("start_ticks"), target.get("start_time")
-    if boot and boot != procinfo.boot_id():
+    if boot and boot != boot_id():
         raise Skipped("the node was restarted since; the process is gone")
     if not ticks and not started:
         raise Refused("the alert does not say when the process started")

@@ -84,11 +84,6 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def boot_id() -> str:
-    """Changes with every boot of this kernel."""
-    return (PROC / "sys/kernel/random/boot_id").read_text().strip()
-
-
 def kernel_release() -> str:
     """As `uname -r` prints it."""
     return os.uname().release

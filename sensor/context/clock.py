@@ -2,10 +2,16 @@
 
 import os
 import time
+from pathlib import Path
 
 NANOSECONDS = 1_000_000_000
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _TICK = NANOSECONDS // TICKS_PER_SECOND
+
+
+def boot_id() -> str:
+    """Changes with every boot of this kernel."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def boot_offset() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from sensor.context.clock import boot_offset
+from sensor.context.clock import boot_id, boot_offset
 from sensor.context.files import AT_FDCWD, directory
 from sensor.context.processes import Processes
 from sensor.event import Event, Process
@@ -56,6 +56,7 @@ class KernelSource:
         self._descriptors = complete.Descriptors()
         self._failed: set[str] = set()
         self._count = 0
+        self._boot_id = boot_id()
 
     @property
     def lost(self) -> int:
@@ -157,6 +158,7 @@ class KernelSource:
             args=arguments,
             proc=process,
             fd=self._descriptors.describe(decoder, record, values, arguments),
+            boot_id=self._boot_id,
         )
 
     def _update(self, probe: str, process: Process, decoder: Decoder, record: bytes, values: tuple[Any, ...]) -> None:

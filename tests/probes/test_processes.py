@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor.context.clock import boot_id
 from sensor.event import Event, Process
 from sensor.probes.ebpf import KernelSource
 from tests.probes.conftest import Workload, collect, of_type
@@ -99,3 +100,7 @@ def test_the_working_directory_follows_its_process(workload: Workload, tmp_path:
     deeper = of_type(events, "mkdir")[-1]
     assert process_of(deeper).cwd == str(tmp_path / "inner")
     assert deeper.args["path"].absolute == str(tmp_path / "inner" / "deeper")
+
+
+def test_an_event_says_in_which_boot_it_happened(workload: Workload) -> None:
+    assert {event.boot_id for event in workload("")} == {boot_id()}

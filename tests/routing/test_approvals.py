@@ -43,7 +43,6 @@ def test_an_automatic_action_is_approved_at_once_for_a_sensors_alert_about_its_o
     run = asked(mode=Mode.AUTOMATIC, max_alert_age=120)
     assert (run.state, run.mode, run.reason) == ("approved", "automatic", "")
     assert run.description == "Kill pid 4242 (cat) on node-1"
-    assert run.target["boot_id"] == "boot-1"
     assert run.sensor.hostname == "node-1"
     assert run.expires_at == NOW + 120 * SECOND
 

@@ -16,10 +16,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from sensor import internal
-from sensor.actions import procinfo
 from sensor.agent import Agent
 from sensor.alive import AliveMark
 from sensor.config import Config, Limits, Node, Rules, Secret, Server, Spool
+from sensor.context.clock import boot_id
 from sensor.event import Event, Fd, Process
 from sensor.rulefeed import RulesetRefused
 from sensor.spool import prepare
@@ -194,7 +194,7 @@ def test_a_hello_says_who_this_is_and_how_it_is_doing(node: Node1) -> None:
     node.start()
     hello = node.hellos.get(timeout=5)
     assert hello["hostname"] == "node-1"
-    assert hello["boot_id"] == procinfo.boot_id()
+    assert hello["boot_id"] == boot_id()
     assert (hello["probes"], hello["actions"], hello["ruleset"]) == (["open"], [], 0)
     assert {"events", "lost", "held_back", "spooled", "rule_errors", "cpu_percent", "rss_bytes"} <= hello[
         "stats"
@@ -242,7 +242,7 @@ def test_after_an_unclean_end_the_blind_interval_is_told(node: Node1) -> None:
     path = node.folder / "spool.db"
     prepare(path)
     died = time.time_ns() - 7_000_000_000
-    AliveMark(path, procinfo.boot_id()).touch(died)
+    AliveMark(path, boot_id()).touch(died)
     node.start()
     alert = node.alert_of(internal.BLIND)
     assert (alert["source"], alert["priority"]) == ("internal", "Warning")

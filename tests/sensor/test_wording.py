@@ -22,16 +22,22 @@ class Rule:
 
 def test_an_alert_names_the_process_it_is_about() -> None:
     process = Process(pid=7, start_time=11, start_ticks=13)
-    alert = alert_of(Rule(), Event("openat", AT, proc=process), "node-1")
+    alert = alert_of(Rule(), Event("openat", AT, proc=process, boot_id="boot-1"), "node-1")
     assert alert.output_fields == {
         "user.name": "root",
         "evt.time": AT,
         "proc.pid": 7,
         "proc.pid.ts": 11,
         "proc.start_ticks": 13,
+        "proc.boot_id": "boot-1",
     }
     assert alert.time == "2026-11-23T12:00:00.000000042Z"
     assert alert.priority == "Informational"
+
+
+def test_a_recorded_process_is_of_no_boot() -> None:
+    fields = alert_of(Rule(), Event("openat", AT, proc=Process(pid=7)), "node-1").output_fields
+    assert "proc.boot_id" not in fields
 
 
 def test_an_event_without_a_process_names_none() -> None:

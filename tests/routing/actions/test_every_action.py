@@ -18,6 +18,7 @@ FIELDS: dict[str, Any] = {
     "proc.pid": 4242,
     "proc.pid.ts": 1_700_000_000_000_000_000,
     "proc.start_ticks": 123_456,
+    "proc.boot_id": "boot-1",
     "proc.name": "xmrig",
     "proc.exepath": "/tmp/xmrig",
     "proc.cmdline": "xmrig -o pool",
@@ -25,7 +26,7 @@ FIELDS: dict[str, Any] = {
 
 
 def subject(**changes: Any) -> Subject:
-    return Subject("node-7", {**FIELDS, **changes}, boot_id="boot-1")
+    return Subject("node-7", {**FIELDS, **changes})
 
 
 @EVERY_KIND

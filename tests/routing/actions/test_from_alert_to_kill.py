@@ -15,6 +15,7 @@ from sensor.actions import procinfo
 from sensor.actions.base import Outcome, Run, Skipped
 from sensor.actions.guard import Guard
 from sensor.actions.kill_process import KillProcess
+from sensor.context.clock import boot_id
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -41,11 +42,12 @@ def alert_about(pid: int, **changes: object):
         "proc.pid": pid,
         "proc.pid.ts": procinfo.started_at_ns(seen.start_ticks),
         "proc.start_ticks": seen.start_ticks,
+        "proc.boot_id": boot_id(),
         "proc.name": seen.name,
         "proc.exepath": seen.exepath,
         **changes,
     }
-    sensor = build.sensor(boot_id=procinfo.boot_id())
+    sensor = build.sensor(boot_id=boot_id())
     return build.alert(sensor=sensor, own_node=True, output_fields=fields, time=datetime.now(UTC))
 
 
@@ -77,6 +79,23 @@ def test_another_process_with_the_same_id_lives(orphan):
     ticks = procinfo.look(orphan).start_ticks
     earlier = alert_about(orphan, **{"proc.start_ticks": ticks - 1})
     with pytest.raises(Skipped, match="belongs to another one now"):
+        carried_out(earlier, Mode.AUTOMATIC)
+    assert procinfo.look(orphan).state == "S"
+
+
+def test_an_alert_from_before_a_restart_kills_nobody_although_pid_and_ticks_are_equal(orphan):
+    earlier = alert_about(orphan, **{"proc.boot_id": "the boot before"})
+    assert earlier.sensor.boot_id == boot_id()  # The sensor has said hello again since.
+    with pytest.raises(Skipped, match="restarted"):
+        carried_out(earlier, Mode.AUTOMATIC)
+    assert procinfo.look(orphan).state == "S"
+
+
+def test_an_alert_that_names_no_boot_needs_the_same_start_time(orphan):
+    day = 86_400_000_000_000
+    started = procinfo.started_at_ns(procinfo.look(orphan).start_ticks)
+    earlier = alert_about(orphan, **{"proc.boot_id": None, "proc.pid.ts": started - day})
+    with pytest.raises(Skipped, match="started at another time"):
         carried_out(earlier, Mode.AUTOMATIC)
     assert procinfo.look(orphan).state == "S"
 

@@ -7,6 +7,7 @@ FIELDS = {
     "proc.pid": 4242,
     "proc.pid.ts": 1_700_000_000_000_000_000,
     "proc.start_ticks": 123_456,
+    "proc.boot_id": "boot-1",
     "proc.name": "xmrig",
     "proc.exepath": "/tmp/xmrig",
     "proc.cmdline": "xmrig -o pool",
@@ -14,7 +15,7 @@ FIELDS = {
 
 
 def target(**changes):
-    return KillProcess({}).target_of(Subject("node-7", {**FIELDS, **changes}, "boot-1"))
+    return KillProcess({}).target_of(Subject("node-7", {**FIELDS, **changes}))
 
 
 def test_the_target_is_what_the_node_compares():

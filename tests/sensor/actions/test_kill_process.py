@@ -19,6 +19,7 @@ from sensor.actions import procinfo
 from sensor.actions.base import Run, Skipped, State
 from sensor.actions.guard import Guard, Refused
 from sensor.actions.kill_process import KillProcess
+from sensor.context.clock import boot_id
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ def target(pid: int, **changes: Any) -> dict[str, Any]:
         "start_time": procinfo.started_at_ns(seen.start_ticks),
         "exepath": seen.exepath,
         "name": seen.name,
-        "boot_id": procinfo.boot_id(),
+        "boot_id": boot_id(),
         "cmdline": "",
         **changes,
     }
