@@ -11,6 +11,18 @@ from typing import Any
 NANOSECONDS = 1_000_000_000
 
 
+class RelativePath(str):
+    """A path parameter as the program gave it, relative; `absolute` is where it led at that moment."""
+
+    __slots__ = ("absolute",)
+    absolute: str
+
+    def __new__(cls, text: str, absolute: str) -> "RelativePath":
+        path = super().__new__(cls, text)
+        path.absolute = absolute
+        return path
+
+
 @dataclass(slots=True)
 class Process:
     """A process as the kernel and /proc showed it; `parent` is filled by `sensor.context.processes`."""

@@ -31,18 +31,6 @@ _ANONYMOUS = {
 _PROTOCOLS = {"tcp": "tcp", "tcp6": "tcp", "udp": "udp", "udp6": "udp", "icmp": "icmp", "raw": "raw", "raw6": "raw"}
 
 
-class RelativePath(str):
-    """A path parameter as the program gave it, relative; `absolute` is where it led at that moment."""
-
-    __slots__ = ("absolute",)
-    absolute: str
-
-    def __new__(cls, text: str, absolute: str) -> "RelativePath":
-        path = super().__new__(cls, text)
-        path.absolute = absolute
-        return path
-
-
 def absolute(path: str, base: str | None) -> str | None:
     """The path without `.`, `..`, `//` and trailing `/`, by its text alone; None where `base` is needed and unknown.
 

@@ -287,5 +287,5 @@ def _path_of(event: Event, names: tuple[str, ...]) -> str | None:
     for name in names:
         value = event.args.get(name)
         if isinstance(value, str):
-            return parameters.absolute(event, value) or value
+            return parameters.led_to(event, value)
     return None

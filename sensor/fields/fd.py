@@ -97,7 +97,7 @@ def _path(*names: str, raw: bool = False) -> Extract:
             if isinstance(value, str):
                 if name in ("name",) and event.fd is not None and event.fd.name and not raw:
                     return event.fd.name
-                return value if raw else parameters.absolute(event, value) or value
+                return value if raw else parameters.led_to(event, value)
         return None
 
     return extract

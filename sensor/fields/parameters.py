@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Callable
 from typing import Any
 
-from sensor.event import Event
+from sensor.event import Event, RelativePath
 from sensor.fields import flags, lookups
 
 # Parameters of the exit event, in order. `|` separates a parameter from the name of how it is printed;
@@ -190,12 +190,21 @@ def resolved(event: Event, name: str, value: Any) -> str:
 
 
 def absolute(event: Event, path: Any) -> str:
-    """A relative path made absolute against the process's directory; nothing for one that is absolute."""
+    """A relative path made absolute, where the kernel went or else against the process's directory; nothing for one
+    that is absolute.
+    """
+    if isinstance(path, RelativePath):
+        return path.absolute
     if not isinstance(path, str) or path.startswith("/"):
         return ""
     if event.proc is None or not event.proc.cwd:
         return ""
     return posixpath.normpath(posixpath.join(event.proc.cwd, path))
+
+
+def led_to(event: Event, path: str) -> str:
+    """A path made absolute and read without `.`, `..` and `//`, so that no spelling of it escapes a rule."""
+    return absolute(event, path) or (posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") else path)
 
 
 def _descriptor(event: Event, name: str, value: Any) -> str:

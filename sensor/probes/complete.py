@@ -12,9 +12,9 @@ from typing import Any
 from sensor.context import files
 from sensor.context.clock import NANOSECONDS
 from sensor.context.containers import container_id
-from sensor.context.files import End, RelativePath, absolute, address_text
+from sensor.context.files import End, absolute, address_text
 from sensor.context.procfs import signed_uid
-from sensor.event import Fd, Process
+from sensor.event import Fd, Process, RelativePath
 from sensor.probes.decode import Decoder, strings, tree
 
 _AF_NETLINK = 16

@@ -4,7 +4,8 @@ import struct
 from operator import itemgetter
 from typing import Any
 
-from sensor.context.files import RelativePath, absolute
+from sensor.context.files import absolute
+from sensor.event import RelativePath
 from sensor.probes.schema import EventType
 
 HEAD = (

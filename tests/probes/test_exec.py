@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sensor.context.files import RelativePath
 from sensor.context.procfs import read_process
-from sensor.event import Event, Process
+from sensor.event import Event, Process, RelativePath
 from sensor.probes.ebpf import KernelSource
 from tests.probes.conftest import Workload, collect, of_type
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from sensor.context.files import AT_FDCWD, RelativePath
+from sensor.context.files import AT_FDCWD
+from sensor.event import RelativePath
+from sensor.fields import SYSCALL
 from tests.probes.conftest import Workload, of_type
 
 SET_UP = "libc = __import__('ctypes').CDLL(None, use_errno=True)\nopen('old', 'w').close()\nd = os.open(path, 0)\n"
@@ -63,6 +65,8 @@ def test_relative_paths_lead_where_the_kernel_went(
     for name, path in paths.items():
         assert isinstance(event.args[name], RelativePath)
         assert event.args[name].absolute == str(tmp_path / path)
+    field = SYSCALL.find("fs.path.source" if "newpath" in event.args else "fs.path.name")
+    assert field.read(event) in {str(tmp_path / path) for path in paths.values()}
 
 
 def test_23_removals_are_reported_once_each(workload: Workload) -> None:

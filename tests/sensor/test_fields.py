@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.event import Event, Fd, Process
+from sensor.event import Event, Fd, Process, RelativePath
 from sensor.fields import ALL, SYSCALL, Catalog, Field, Type, UnknownField, by_name, flags, listing, lookups
 from sensor.fields.coerce import coerced
 from sensor.sources import replay
@@ -178,3 +178,18 @@ def test_containers_come_from_the_nodes_lookups_and_the_host_is_always_known():
     assert value("container.label.app", **inside) == "shop"
     assert value("container.label", "app", **inside) == "shop"
     assert value("container.duration", **inside) == 4
+
+
+def test_a_path_below_another_directory_is_read_from_there_and_not_from_the_processs():
+    name = RelativePath("auth.log", "/var/log/auth.log")
+    event = Event("unlinkat", 0, args={"dirfd": 5, "name": name}, proc=Process(pid=7, cwd="/root"), res=0)
+    assert SYSCALL.find("fs.path.name").read(event) == "/var/log/auth.log"
+    assert SYSCALL.find("evt.arg", "name").read(event) == "/var/log/auth.log"
+    assert SYSCALL.find("fs.path.nameraw").read(event) == "auth.log"
+
+
+@pytest.mark.parametrize("spelled", ["//var/log/auth.log", "/var/./log//auth.log", "/etc/../var/log/auth.log"])
+def test_no_spelling_of_a_path_escapes_a_rule(spelled):
+    event = Event("unlink", 0, args={"path": spelled}, proc=Process(pid=7, cwd="/root"), res=0)
+    assert SYSCALL.find("fs.path.name").read(event) == "/var/log/auth.log"
+    assert SYSCALL.find("fs.path.nameraw").read(event) == spelled

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sensor.context.files import AT_FDCWD, End, RelativePath, absolute, address_text, connection, describe, directory
-from sensor.event import Fd
+from sensor.context.files import AT_FDCWD, End, absolute, address_text, connection, describe, directory
+from sensor.event import Fd, RelativePath
 
 
 @pytest.mark.parametrize(

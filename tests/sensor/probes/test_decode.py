@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from sensor.context.files import RelativePath
-from sensor.event import Process
+from sensor.event import Process, RelativePath
 from sensor.probes import complete
 from sensor.probes.decode import Decoder, Malformed, comm, string, strings, tree
 from sensor.probes.loader import probe_names, read_schema
