@@ -54,8 +54,6 @@ class Field:
     near: Callable[[str], str] | None = None
     """The accepted literal that looks most like a refused one."""
     deprecated: str = ""
-    hidden_zero: bool = False
-    """Printed as missing when the value is 0."""
     text: Callable[[Any], str] | None = None
     """How a value is printed, where `str` would not do."""
 

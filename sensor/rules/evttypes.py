@@ -1,6 +1,5 @@
 """Which event types a condition can match: the index of the engine."""
 
-from collections.abc import Set
 from dataclasses import dataclass
 
 from sensor.rules import ast
@@ -90,8 +89,3 @@ def _names(expr: ast.Compare) -> frozenset[str] | None:
         # `!= anyof (a, b)` holds for every type once there are two names.
         return None if expr.operator == "!=" and len(names) > 1 else names
     return names if len(names) == 1 and expr.modifier == "allof" else None
-
-
-def indexable(types: Types, names: Set[str]) -> frozenset[str]:
-    """Those of `names` that are in the set."""
-    return frozenset(name for name in names if types.has(name))

@@ -19,7 +19,6 @@ MISSING = "<NA>"
 MAX_TOKENS = 500
 
 _WIDTH = re.compile(r"\d{0,4}")
-_DIGITS = re.compile(r"\d+")
 _TIME_FIELDS = re.compile(r"evt\.(?:date)?time(?:\.|\Z)")
 
 

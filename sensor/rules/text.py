@@ -25,11 +25,6 @@ def upper(text: str) -> str:
     return text.upper() if text.isascii() else text.translate(_UPPER)
 
 
-def contains_any_case(text: str, wanted: str) -> bool:
-    """`icontains`; `wanted` is in lower case already."""
-    return wanted in lower(text)
-
-
 def clean(text: str) -> str:
     """Text with what is not valid Unicode replaced by U+FFFD; the same object where nothing is."""
     try:

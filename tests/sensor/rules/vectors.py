@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,9 @@ from sensor.fields import SYSCALL, Catalog, Field, Type
 from sensor.fields.flags import OPEN
 
 ROOT = Path(__file__).parents[3]
+PASSED: Counter[str] = Counter()
+"""Cases that passed, by file; printed at the end of the run."""
+
 CONFORMANCE = Path(os.environ.get("CONFORMANCE_DIR", ROOT.parent / "shared/conformance"))
 RULES = Path(os.environ.get("RULES_DIR", ROOT.parent / "shared/rules"))
 
