@@ -22,11 +22,11 @@ CHECKS: dict[str, list[str]] = {
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
 }
 PYTEST = [PYTHON, "-m", "pytest", "--quiet"]
-PARALLEL = [*PYTEST, "--numprocesses", "2", "--dist", "worksteal", "--ignore", "tests/e2e"]
+# The whole product, the kernel's events of the whole machine and the browser are watched with nothing beside them.
+ALONE = "kernel or browser or product"
+PARALLEL = [*PYTEST, "--numprocesses", "2", "--dist", "worksteal", "-m", f"not ({ALONE})"]
 # What does not touch the database or the broker proves nothing more on a second pair of them.
-ON_POSTGRESQL = ["tests/routing", "tests/sensorapp"]
-# Starts the whole product and has its own deadlines, so it runs alone.
-PRODUCT = "tests/e2e"
+ON_POSTGRESQL = ["tests/routing", "tests/sensorapp", "tests/e2e"]
 
 
 def step(name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> bool:
@@ -39,12 +39,12 @@ def step(name: str, command: Sequence[str], env: Mapping[str, str] | None = None
 
 
 def suites(where: str, arguments: Sequence[str], env: Mapping[str, str] | None = None) -> dict[str, bool]:
-    """The parallel suite and then the product; with `arguments`, pytest with just these."""
+    """The parallel suite, then what runs alone; with `arguments`, pytest with just these."""
     if arguments:
         return {f"tests on {where}": step(f"tests on {where}", [*PYTEST, *arguments], env)}
-    suite = PARALLEL if env is None else [*PARALLEL, *ON_POSTGRESQL]
-    steps = {f"suite on {where}": suite, f"product on {where}": [*PYTEST, PRODUCT]}
-    return {name: step(name, command, env) for name, command in steps.items()}
+    folders = [] if env is None else ON_POSTGRESQL
+    steps = {f"suite on {where}": PARALLEL, f"product on {where}": [*PYTEST, "-m", ALONE]}
+    return {name: step(name, [*command, *folders], env) for name, command in steps.items()}
 
 
 def on_postgresql(arguments: Sequence[str]) -> dict[str, bool]:

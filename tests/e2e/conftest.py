@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,6 +12,12 @@ from werkzeug import Request, Response
 
 from tests.e2e.dashboard import Dashboard, browser_page
 from tests.e2e.product import PASSWORD, Product, own_database
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.product)
 
 
 @pytest.fixture(scope="module")

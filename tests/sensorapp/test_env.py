@@ -1,3 +1,5 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,25 @@ def test_a_kept_secret_is_made_once_and_readable_by_its_owner_only(tmp_path: Pat
     assert len(made) >= 48
     assert env.kept_secret("SOME_KEPT_SECRET", path) == made
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_processes_that_start_together_keep_one_secret(tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / "keys" / f"key-{number}"
+        together = threading.Barrier(8)
+
+        def read(path: Path = path, together: threading.Barrier = together) -> str:
+            together.wait()
+            return env.kept_secret("SOME_KEPT_SECRET", path)
+
+        with ThreadPoolExecutor(8) as pool:
+            found = {reading.result() for reading in [pool.submit(read) for _ in range(8)]}
+        assert len(found) == 1
+        assert found != {""}
+    assert len(list((tmp_path / "keys").iterdir())) == 20
+
+
+def test_an_empty_key_file_is_an_error_and_no_key(tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    with pytest.raises(ImproperlyConfigured, match="is empty"):
+        env.kept_secret("SOME_KEPT_SECRET", tmp_path / "key")
