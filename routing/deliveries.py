@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -14,7 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from routing import audit, claims, sinks
+from routing import audit, backoff, claims, sinks
 from routing.claims import LEASE, MOST_IN_FLIGHT, Claimed, State, Tried
 from routing.folding import fold
 from routing.messages import alerts_of, message_for
@@ -33,8 +34,8 @@ def due(now: datetime) -> list[int]:
     They are as many as are tried at a time; whoever tries them goes on with the rest.
     """
     found: list[int] = []
-    for sink in claims.willing(now):
-        found += next_for(sink.pk, now, MOST_IN_FLIGHT if sink.open_until is None else 1)
+    for sink_id, open_until in claims.willing(now).order_by("pk").values_list("pk", "open_until"):
+        found += next_for(sink_id, now, MOST_IN_FLIGHT if open_until is None else 1)
     return found
 
 
@@ -105,15 +106,12 @@ def _outcome(sender: Sender, delivery: Delivery, alerts: dict[int, Alert]) -> Ou
 
 
 def take_back(now: datetime, limit: int = 200) -> int:
-    """Deliveries whose worker died while sending: queued again, or unknown where the sink forbids repeats."""
+    """Deliveries whose worker died while sending: queued again, unknown where the sink forbids repeats, or given up."""
     count = 0
     for delivery in Delivery.objects.filter(state=State.SENDING, lease_until__lt=now).select_related("sink")[:limit]:
         mine = Delivery.objects.filter(pk=delivery.pk, state=State.SENDING, claim=delivery.claim)
         error = "The worker went away before it wrote down how the attempt went; it may have arrived"
-        if _may_repeat(delivery.sink):
-            changes = {"state": State.QUEUED, "next_attempt_at": now}
-        else:
-            changes = {"state": State.UNKNOWN, "settled_at": now}
+        changes = _after_a_crash(delivery, now)
         with transaction.atomic():
             if not mine.update(claim=None, lease_until=None, error=error, **changes):
                 continue
@@ -125,10 +123,17 @@ def take_back(now: datetime, limit: int = 200) -> int:
     return count
 
 
-def _may_repeat(sink: Sink) -> bool:
-    sender = _sender(sink)
-    # Where there is none, the next try will say what is wrong with the sink.
-    return isinstance(sender, Outcome) or sender.may_repeat()
+def _after_a_crash(delivery: Delivery, now: datetime) -> dict[str, Any]:
+    sender = _sender(delivery.sink)
+    if isinstance(sender, Outcome):
+        # The next try will say what is wrong with the sink.
+        return {"state": State.QUEUED, "next_attempt_at": now}
+    if not sender.may_repeat():
+        return {"state": State.UNKNOWN, "settled_at": now}
+    if delivery.attempts_made >= backoff.most_attempts(sender.paging):
+        # Perhaps this very message is what ends the workers.
+        return {"state": State.FAILED, "settled_at": now}
+    return {"state": State.QUEUED, "next_attempt_at": now}
 
 
 def retry(delivery: Delivery, by: AbstractBaseUser, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from routing.kinds import build, is_secret
 from routing.redaction import redact
+from routing.storable import text as storable_text
 from sensor.alert import Priority
 
 EXCERPT = 4096
@@ -141,8 +142,8 @@ class Sender(ABC):
         return [str(getattr(self.config, f.name)) for f in fields(self.config) if is_secret(f)]
 
     def masked(self, text: str) -> str:
-        """`text` without secrets, cut to what an attempt keeps."""
-        return redact(text, self.secrets())[:EXCERPT]
+        """`text` without secrets and without what a database refuses, cut to what an attempt keeps."""
+        return redact(storable_text(text), self.secrets())[:EXCERPT]
 
     def deliver(self, message: Message) -> Outcome:
         """`send`, with the secrets masked in everything that is kept or shown of it."""

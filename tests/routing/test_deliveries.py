@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Q
 from pytest_httpserver import HTTPServer
 
-from routing import claims, deliveries
+from routing import backoff, claims, deliveries
 from routing.models import Attempt, AuditEntry, Delivery, Sink
 from tests import build
 from tests.build import NOW
@@ -67,6 +67,15 @@ def test_a_delivery_is_sent_once_and_every_try_is_written_down(sink: Sink, https
     sink.refresh_from_db()
     assert sink.last_sent_at is not None
     assert len(httpserver.log) == 1
+
+
+def test_an_answer_that_no_database_keeps_does_not_cost_the_outcome(sink: Sink, httpserver: HTTPServer) -> None:
+    delivery = owed(sink)
+    answer(httpserver, 200, "thank\0 you")
+    deliveries.send(delivery.pk, NOW)
+    delivery.refresh_from_db()
+    assert delivery.state == "sent"
+    assert delivery.attempts.get().response == "thank you"
 
 
 def test_a_failure_is_tried_again_later_with_the_same_id(sink: Sink, httpserver: HTTPServer) -> None:
@@ -227,6 +236,13 @@ def test_a_sweep_rings_for_some_of_every_sink(sink: Sink) -> None:
     assert other.pk in found
 
 
+def test_a_sink_whose_secrets_cannot_be_read_does_not_stop_the_others(sink: Sink) -> None:
+    lost = build.sink("webhook", name="its key was lost")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE routing_sink SET secrets = 'not ours' WHERE id = %s", [lost.pk])
+    assert owed(sink).pk in deliveries.due(NOW)
+
+
 def test_a_dead_workers_delivery_is_sent_again_and_its_try_stays_without_an_outcome(
     sink: Sink, httpserver: HTTPServer
 ) -> None:
@@ -239,6 +255,13 @@ def test_a_dead_workers_delivery_is_sent_again_and_its_try_stays_without_an_outc
     tries = [(one.outcome, one.finished_at is None) for one in delivery.attempts.order_by("number")]
     assert tries == [("unknown", True), ("sent", False)]
     assert "may have arrived" in delivery.attempts.get(number=1).error
+
+
+def test_a_delivery_that_ends_every_worker_is_given_up(sink: Sink) -> None:
+    delivery = owed(sink, state="sending", claim=uuid4(), lease_until=NOW, attempts_made=backoff.most_attempts(False))
+    assert deliveries.take_back(SOON) == 1
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.settled_at) == ("failed", SOON)
 
 
 def test_a_dead_workers_delivery_is_unknown_where_the_sink_forbids_repeats() -> None:
