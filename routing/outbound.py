@@ -27,8 +27,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-# Its debug lines hold paths, and paths hold secrets.
-logging.getLogger("urllib3").setLevel(logging.INFO)
+# Its lines hold addresses, and addresses hold secrets: also its warning about headers that cannot be read.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0
@@ -40,7 +40,8 @@ MAX_ANSWER = 64 * 1024
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Public by their numbers: the host agent of Azure (learn.microsoft.com, "What is IP address 168.63.129.16?"), and the
 # protocol assignments of RFC 6890, where Oracle's cloud keeps its metadata and some versions of Python see no harm.
-_INSIDE = (ipaddress.ip_network("168.63.129.16/32"), ipaddress.ip_network("192.0.0.0/24"))
+# Site-local addresses were given up by RFC 3879, and some networks still use them.
+_INSIDE = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24", "fec0::/10")))
 # RFC 6052 and RFC 3056: the last 32 bits, or bits 16 to 48, are an IPv4 address that a gateway would reach for us.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
@@ -165,7 +166,7 @@ class _Checked:
 
     def getresponse(self) -> Any:
         # A receiver that sends one header byte every few seconds never hits the read timeout.
-        watch = threading.Timer(max(0.0, _deadline.at - time.monotonic()), _hang_up, [self.sock])  # type: ignore[attr-defined]
+        watch = threading.Timer(max(0.0, _deadline.at - time.monotonic()), hang_up, [self.sock])  # type: ignore[attr-defined]
         watch.daemon = True
         watch.start()
         try:
@@ -174,10 +175,12 @@ class _Checked:
             watch.cancel()
 
 
-def _hang_up(connection: socket.socket | None) -> None:
+def hang_up(connection: socket.socket | None) -> None:
+    """Cut a connection under whoever reads or writes it; for a watch in another thread."""
     if connection is not None:
         try:
-            connection.shutdown(socket.SHUT_RDWR)
+            # The method of TLS sockets would first turn encryption off under a writer.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
         except OSError:
             return  # It is closed already.
 

@@ -8,6 +8,8 @@ import hashlib
 import smtplib
 import socket
 import ssl
+import threading
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.headerregistry import Address
@@ -17,33 +19,43 @@ from email.utils import format_datetime
 from django.template.loader import render_to_string
 
 from routing.kinds import Secret, option
-from routing.outbound import AddressRefused, OutboundError, dial
+from routing.outbound import AddressRefused, OutboundError, dial, hang_up
 from routing.sinks import wording
 from routing.sinks.base import Message, Outcome, Sender, Verdict
 
 TIMEOUT = 10.0
-"""Seconds for connecting and for each answer; there are about eight of them, of which one or two are slow."""
+"""Seconds for connecting and for each answer."""
+TOTAL = 40.0
+"""Seconds for everything after connecting: a server that drips its answers never hits the other limit, and a claim on
+a delivery ends after a minute."""
 MOST_SHOWN = 20
 """Alerts in one mail; it says how many more there are."""
 MOST_OUTPUT = 4000
 
 
 class _Connection(smtplib.SMTP):
-    """An SMTP connection whose socket goes through the address check."""
+    """An SMTP connection whose socket goes through the address check, and is cut after `TOTAL` seconds."""
 
     def __init__(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
         self._context = context
+        self._watch = threading.Timer(TOTAL, lambda: hang_up(self.sock))
+        self._watch.daemon = True
         super().__init__(host, port, timeout=TIMEOUT)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         connection = dial(host, port, timeout)
-        if self._context is None:
-            return connection
-        try:
-            return self._context.wrap_socket(connection, server_hostname=host)
-        except (OSError, ValueError):
-            connection.close()
-            raise
+        if self._context is not None:
+            try:
+                connection = self._context.wrap_socket(connection, server_hostname=host)
+            except (OSError, ValueError):
+                connection.close()
+                raise
+        self._watch.start()
+        return connection
+
+    def close(self) -> None:
+        self._watch.cancel()
+        super().close()
 
 
 class Email(Sender):
@@ -85,9 +97,11 @@ class Email(Sender):
         shown = f"From: {mail['From']}\nTo: {mail['To']}\nSubject: {mail['Subject']}"
         posted = False
         try:
-            with self._connected() as server:
+            with closing(self._connected()) as server:
                 posted = True
                 refused = server.send_message(mail)
+                with suppress(OSError):  # The mail is theirs by now, whatever they say at the end.
+                    server.quit()
         except AddressRefused as error:
             return Outcome(Verdict.FAILED, str(error), request=shown)
         except OutboundError as error:
@@ -96,11 +110,19 @@ class Email(Sender):
             return _all_refused(error, shown)
         except smtplib.SMTPAuthenticationError as error:
             text = "The mail server refuses the user name or password"
-            return Outcome(Verdict.CREDENTIALS, text, error.smtp_code, request=shown, response=_said(error.smtp_error))
+            said = _said(error.smtp_error)
+            return Outcome(Verdict.CREDENTIALS, text, _status(error.smtp_code), request=shown, response=said)
         except smtplib.SMTPResponseException as error:
-            verdict = Verdict.RETRY if 400 <= error.smtp_code < 500 else Verdict.FAILED
             text = f"The mail server does not take the message ({error.smtp_code})"
-            return Outcome(verdict, text, error.smtp_code, request=shown, response=_said(error.smtp_error))
+            return Outcome(
+                _verdict(error.smtp_code),
+                text,
+                _status(error.smtp_code),
+                # An answer that was cut off in the middle says nothing.
+                arrived=posted and not 400 <= error.smtp_code < 600,
+                request=shown,
+                response=_said(error.smtp_error),
+            )
         except smtplib.SMTPNotSupportedError:
             text = "The mail server does not offer what this sink asks for (STARTTLS, or signing in)"
             return Outcome(Verdict.FAILED, text, request=shown)
@@ -135,7 +157,10 @@ class Email(Sender):
         mail = EmailMessage()
         sender = _address(self.config.sender)
         mail["From"] = sender
-        mail["To"] = [_address(one) for one in self.config.recipients.split(",") if one.strip()]
+        recipients = [_address(one) for one in self.config.recipients.split(",") if one.strip()]
+        if not recipients:
+            raise ValueError("there is nobody it goes to")
+        mail["To"] = recipients
         mail["Subject"] = wording.cut(wording.headline(message), 200)
         mail["Date"] = format_datetime(message.created_at)
         mail["Message-ID"] = f"<{message.delivery}@{sender.domain}>"
@@ -178,11 +203,20 @@ def _address(text: str) -> Address:
     return address
 
 
+def _verdict(code: int) -> Verdict:
+    return Verdict.FAILED if 500 <= code < 600 else Verdict.RETRY
+
+
+def _status(code: int) -> int | None:
+    """None for an answer without a code, which smtplib numbers -1."""
+    return code if code > 0 else None
+
+
 def _all_refused(error: smtplib.SMTPRecipientsRefused, shown: str) -> Outcome:
     codes = [code for code, _ in error.recipients.values()]
-    verdict = Verdict.RETRY if any(400 <= code < 500 for code in codes) else Verdict.FAILED
+    verdict = Verdict.FAILED if all(_verdict(code) is Verdict.FAILED for code in codes) else Verdict.RETRY
     said = "; ".join(f"{who}: {code} {_said(text)}" for who, (code, text) in error.recipients.items())
-    return Outcome(verdict, "The mail server refuses every recipient", codes[0], request=shown, response=said)
+    return Outcome(verdict, "The mail server refuses every recipient", _status(codes[0]), request=shown, response=said)
 
 
 def _said(text: bytes | str) -> str:

@@ -1,6 +1,7 @@
 """The way out: which addresses it takes, and what it makes of peers that misbehave."""
 
 import ipaddress
+import logging
 import socket
 import ssl
 import threading
@@ -48,6 +49,7 @@ from tests.routing.certificates import certificate
         "fc00::1",
         "fd00:ec2::254",
         "fe80::1",
+        "fec0::1",
         "fe80::1%eth0",
         "ff02::1",
     ],
@@ -198,6 +200,15 @@ def test_nonsense_is_a_broken_connection(peer: Peer) -> None:
     with pytest.raises(OutboundError, match="closed the connection") as raised:
         request("GET", peer(lambda connection: connection.sendall(b"SSH-2.0-hello\r\n\r\n")))
     assert "secret-path" not in str(raised.value)
+
+
+def test_headers_that_cannot_be_read_do_not_bring_the_address_into_the_log(
+    peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: 0\r\n\r\n"
+    with caplog.at_level(logging.DEBUG):
+        request("GET", peer(lambda connection: connection.sendall(broken)))
+    assert "secret-path" not in caplog.text
 
 
 @pytest.fixture

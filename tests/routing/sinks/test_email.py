@@ -5,8 +5,9 @@ import email.policy
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -235,7 +236,52 @@ def test_a_private_address_is_refused(settings: object) -> None:
     assert "OUTBOUND_ALLOW" in outcome.error
 
 
-@pytest.mark.parametrize("address", ["nobody", "a@b@c", "a\r\nBcc: x@y.z", "@example.com"])
+def test_a_server_that_drips_its_answers_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(email_sink, "TOTAL", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                while True:
+                    connection.sendall(b"2")
+                    time.sleep(0.01)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        outcome = sender(server.getsockname()[1]).deliver(samples.message())
+        thread.join()
+    assert outcome.verdict is Verdict.RETRY
+    assert time.monotonic() - began < 5
+
+
+def test_an_answer_without_a_code_is_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def babble() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"hello\r\n")
+
+        thread = threading.Thread(target=babble)
+        thread.start()
+        outcome = sender(server.getsockname()[1]).deliver(samples.message())
+        thread.join()
+    assert (outcome.verdict, outcome.status, outcome.arrived) == (Verdict.RETRY, None, False)
+
+
+def test_an_odd_answer_to_the_goodbye_does_not_undo_the_mail(
+    port: int, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def odd(server: SMTP, session: Session, envelope: Envelope) -> str:
+        return "500 what?"
+
+    monkeypatch.setattr(mailbox, "handle_QUIT", odd, raising=False)
+    assert sender(port).deliver(samples.message()).verdict is Verdict.SENT
+
+
+@pytest.mark.parametrize("address", [" , ", "nobody", "a@b@c", "a\r\nBcc: x@y.z", "@example.com"])
 def test_an_address_that_is_none_is_said_to_be(address: str) -> None:
     outcome = sender(25, recipients=address).deliver(samples.message())
     assert outcome.verdict is Verdict.FAILED
