@@ -76,7 +76,16 @@ def test_a_status_means_the_same_to_every_sink(
 
 @pytest.mark.parametrize("kind", OVER_HTTP)
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("-1", None), ("1e9", 86400.0)]
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("nan", None),
+        ("1e9", 86400.0),
+        ("Mon, 99999999999999999999 Jan 2026 00:00:00 GMT", None),
+    ],
 )
 def test_retry_after_is_understood(
     kind: str, header: str, seconds: float | None, httpserver: HTTPServer, address: str
