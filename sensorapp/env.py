@@ -1,7 +1,9 @@
 """Typed readers of environment variables: a wrong value is an error that names the variable and the value."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -51,12 +53,24 @@ def kept_secret(name: str, path: Path) -> str:
     given = secret(name)
     if given is not None:
         return given
+    if not path.exists():
+        _keep(secrets.token_urlsafe(48), path)
+    kept = path.read_text(encoding="utf-8").strip()
+    if not kept:
+        raise ImproperlyConfigured(f"{path} is empty; bring its content back from a backup, or delete it for a new one")
+    return kept
+
+
+def _keep(made: str, path: Path) -> None:
+    """Writes the file whole or not at all; where another process was faster, its file stays."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent)  # Readable by its owner only.
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="utf-8").strip()
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        made = secrets.token_urlsafe(48)
-        file.write(made)
-    return made
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(made)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        os.unlink(draft)
