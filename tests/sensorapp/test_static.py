@@ -11,7 +11,7 @@ STYLES = "/static/routing/app.css"
 
 
 @pytest.fixture
-def get():
+def get(db: None):
     """A request through the ASGI side, after the pages' files were collected as setup does."""
     call_command("collectstatic", interactive=False, verbosity=0)
 
