@@ -20,7 +20,8 @@ CHECK_SECONDS = 15.0
 """How often the permission is checked again, and how often a quiet stream says that it is there."""
 GAP_SECONDS = 1.0
 """Between two events of a topic."""
-RECONNECT = b"retry: 2000\n\n"
+LISTENING = b"retry: 2000\nevent: listening\ndata:\n\n"
+"""Said once rings are heard: the page asks for what changed between its own answer and now."""
 STILL_HERE = b": still here\n\n"
 
 
@@ -58,7 +59,7 @@ async def tell(send: Send, still_allowed: Callable[[], Awaitable[bool]]) -> None
 
     clock = asyncio.get_running_loop().time
     async with doorbell.listen(*doorbell.TOPICS) as listener:
-        await write(RECONNECT)
+        await write(LISTENING)
         check_at = clock() + CHECK_SECONDS
         while True:
             rung = await listener.heard(check_at - clock())

@@ -31,7 +31,7 @@ def quickly(monkeypatch) -> Iterator[None]:
 
 def test_a_ring_reaches_the_page_as_a_topic_and_nothing_else(server: Client, cookie: str):
     with server.stream("GET", "/stream", headers={"cookie": cookie}) as stream:
-        assert stream.read() == module.RECONNECT
+        assert stream.read() == module.LISTENING
         assert (stream.answer.status, stream.answer.headers["content-type"]) == (200, "text/event-stream")
         doorbell.ring("alerts", "runs")
         told = stream.read()
@@ -58,7 +58,7 @@ def test_a_topic_is_told_at_most_once_a_second(server: Client, cookie: str):
 def test_a_quiet_stream_says_that_it_is_there(server: Client, cookie: str):
     with server.stream("GET", "/stream", headers={"cookie": cookie}) as stream:
         assert [stream.read(), stream.read(), stream.read()] == [
-            module.RECONNECT,
+            module.LISTENING,
             module.STILL_HERE,
             module.STILL_HERE,
         ]

@@ -91,6 +91,15 @@ def test_the_list_says_that_there_is_more_and_moves_no_row(page: Page, live_serv
     expect(page.get_by_role("link", name="After", exact=True)).to_be_visible()
 
 
+def test_a_ring_soon_after_another_is_not_forgotten(page: Page, live_server) -> None:
+    page.goto(f"{live_server.url}/groups/")
+    with page.expect_response("**/groups/"):
+        ring(page)
+    stored(lambda: build.group(build.route(), title="Meanwhile"))
+    ring(page)
+    expect(page.get_by_role("link", name="Meanwhile")).to_be_visible()
+
+
 def test_filtering_changes_the_rows_and_the_address(page: Page, live_server) -> None:
     page.goto(f"{live_server.url}/alerts/")
     page.get_by_label("Condition").fill("alert.rule = Nothing")
