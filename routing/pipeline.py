@@ -118,15 +118,19 @@ def flush_due(now: datetime, limit: int = 200) -> Planned:
         prefetch_related_objects([group.route for group in groups], "sinks")
         silences = _silences(now)
         owed: list[Delivery] = []
+        looked_at: list[AlertGroup] = []
         for group in groups:
             try:
                 with transaction.atomic():
                     owed += _look(group, group.route, None, silences, now)
             except Exception as error:
-                # One group that cannot be told must not stop those behind it.
+                # One group that cannot be told must not stop those behind it. What the look had changed is forgotten,
+                # or the group would count as told.
                 log.error("group_failed", group=group.pk, error=type(error).__name__)
-                group.next_flush_at = now + timedelta(minutes=1)
-        _store(groups)
+                AlertGroup.objects.filter(pk=group.pk).update(next_flush_at=now + timedelta(minutes=1))
+            else:
+                looked_at.append(group)
+        _store(looked_at)
         return Planned(deliveries.enqueue(owed, now))
 
 
