@@ -23,8 +23,8 @@ def tell(
     """What is owed to the route's sinks about these alerts."""
     untold = group.count - group.told_count
     return [
-        _delivery(group, route, sink_id, alerts, max(untold, len(alerts)), reason, now, event, enabled)
-        for sink_id, enabled in _sinks_for(route, event)
+        _delivery(group, route, sink_id, alerts, max(untold, len(alerts)), reason, now, event)
+        for sink_id in _sinks_for(route, event)
     ]
 
 
@@ -57,8 +57,8 @@ def acknowledge(group: AlertGroup, route: Route, now: datetime) -> list[Delivery
     return tell(group, route, newest_alerts(group), by[:REASON_LENGTH], now, "acknowledged")
 
 
-def _sinks_for(route: Route, event: str) -> Iterable[tuple[int, bool]]:
-    """The route's sinks that want to hear of such an event, and whether each is enabled."""
+def _sinks_for(route: Route, event: str) -> Iterable[int]:
+    """The route's sinks that want to hear of such an event; what is owed to a disabled one waits until it is back."""
     if not route.enabled:
         return
     for sink in route.sinks.all():
@@ -67,7 +67,7 @@ def _sinks_for(route: Route, event: str) -> Iterable[tuple[int, bool]]:
             event, True
         )
         if wanted:
-            yield sink.pk, sink.enabled
+            yield sink.pk
 
 
 def _delivery(
@@ -79,7 +79,6 @@ def _delivery(
     reason: str,
     now: datetime,
     event: str,
-    enabled: bool,
 ) -> Delivery:
     return Delivery(
         sink_id=sink_id,
@@ -88,9 +87,7 @@ def _delivery(
         alert_ids=[alert.pk for alert in alerts[-MOST_ALERTS:]],
         alert_count=count,
         event=event,
-        reason=reason if enabled else "the sink is disabled",
-        state=Delivery.State.QUEUED if enabled else Delivery.State.SUPPRESSED,
+        reason=reason,
         next_attempt_at=now,
         created_at=now,
-        settled_at=None if enabled else now,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from pytest_httpserver import HTTPServer
 
 from routing import acknowledgements, deliveries, pipeline
@@ -225,6 +226,19 @@ def test_a_group_that_cannot_be_told_does_not_stop_the_others(route: Route, capl
     assert "group_failed" in caplog.text
 
 
+def test_a_group_whose_look_failed_in_the_middle_is_told_at_the_next_one(route: Route) -> None:
+    fire(0)
+    flush(30)
+    # The end of the group is decided, and then its acknowledgement cannot be taken away.
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE routing_acknowledgement RENAME TO elsewhere")
+        flush(7300)
+        cursor.execute("ALTER TABLE elsewhere RENAME TO routing_acknowledgement")
+    assert [event for event, *_ in told()] == ["firing"]
+    flush(7400)
+    assert [event for event, *_ in told()] == ["firing", "resolved"]
+
+
 def silence(user: User, condition: str = "", **fields: Any) -> Silence:
     values = {"starts_at": NOW, "ends_at": at(1000), "comment": "we know", "created_at": NOW, **fields}
     return Silence.objects.create(condition=condition, author=user, **values)
@@ -354,11 +368,19 @@ def test_a_sink_hears_only_what_it_wants(route: Route) -> None:
     assert [delivery.sink.kind for delivery in group.deliveries.filter(event="acknowledged")] == ["webhook"]
 
 
-def test_a_disabled_sink_is_not_told_and_the_log_says_so(route: Route) -> None:
+def test_what_a_disabled_sink_must_hear_waits_until_it_is_back(route: Route, sink: Sink) -> None:
     Sink.objects.update(enabled=False)
     fire(0)
-    flush(30)
-    assert told() == [("firing", "the sink is disabled", "suppressed", 1)]
+    pipeline.flush_due(at(30))
+    build.alert(time=at(400))
+    pipeline.route_pending(at(400))
+    assert told() == [
+        ("firing", "first alert of the group", "folded", 1),
+        ("firing", "first alert of the group", "queued", 2),
+    ]
+    assert deliveries.due(at(500)) == []
+    Sink.objects.update(enabled=True)
+    assert len(deliveries.revive(sink, at(500))) == 1
 
 
 @pytest.fixture
