@@ -57,7 +57,7 @@ class Checker:
                 child = self.condition(one)
                 failed = failed or child is None
                 if child is not None:
-                    children.extend(child.children if isinstance(child, kind) else (child,))
+                    children.append(child)
             if failed:
                 return None
             if kind is typed.All:

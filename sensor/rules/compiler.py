@@ -4,7 +4,7 @@ Nothing of a rule's text goes into the source: names there are made here, litera
 beside it. A missing value is None, and each test is written so that None makes it false.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sensor.fields.catalog import Catalog
@@ -76,7 +76,8 @@ def compile_source(source: str, constants: dict[str, Any]) -> Callable[..., Any]
 class Writer:
     """Writes Python expressions for conditions, and remembers what they need: constants, reads, roots."""
 
-    def __init__(self, catalog: Catalog, *, recorded: bool) -> None:
+    def __init__(self, catalog: Catalog, *, recorded: bool, shared: Collection[typed.Condition] = frozenset()) -> None:
+        """`shared` conditions occur more than once; each is evaluated at most once per call."""
         self.catalog = catalog
         self.recorded = recorded
         self.constants: dict[str, Any] = {"UNREAD": UNREAD}
@@ -84,6 +85,8 @@ class Writer:
         self._names: dict[tuple[type, Any], str] = {}
         self._slots: dict[typed.Operand, str] = {}
         self._roots: set[str] = set()
+        self._shared = shared
+        self._memos: dict[typed.Condition, str] = {}
 
     def prelude(self) -> list[str]:
         """Statements before the first expression: roots, then slots for what is read."""
@@ -97,6 +100,8 @@ class Writer:
         slots = list(self._slots.values())
         if slots:
             lines.append(f"    {' = '.join(slots)} = UNREAD")
+        if self._memos:
+            lines.append(f"    {' = '.join(self._memos.values())} = None")
         return lines
 
     def constant(self, value: Any) -> str:
@@ -115,16 +120,36 @@ class Writer:
 
     def conjunction(self, node: typed.Condition) -> str:
         """As `condition`, to stand before or behind `and`."""
-        if isinstance(node, typed.All):
-            return " and ".join(self.condition(child) for child in self.costs.sorted(node))
+        if isinstance(node, typed.All) and node not in self._shared:
+            return " and ".join(map(self.condition, self._parts(node)))
         return self.condition(node)
+
+    def _parts(self, node: typed.All | typed.Any_) -> list[typed.Condition]:
+        """The children in the order to ask them, with those of children of the same kind among them."""
+        found: list[typed.Condition] = []
+        pending = list(reversed(node.children))
+        while pending:
+            one = pending.pop()
+            if type(one) is type(node) and one not in self._shared:
+                pending.extend(reversed(one.children))
+            else:
+                found.append(one)
+        return self.costs.sorted(node, dict.fromkeys(found))
 
     def condition(self, node: typed.Condition) -> str:
         """An expression that is True or False."""
+        if node not in self._shared:
+            return self._expression(node)
+        memo = self._memos.get(node)
+        if memo is None:
+            memo = self._memos[node] = f"m{len(self._memos)}"
+        return f"({memo} if {memo} is not None else ({memo} := {self._expression(node)}))"
+
+    def _expression(self, node: typed.Condition) -> str:
         if isinstance(node, typed.All):
-            return f"({' and '.join(self.condition(child) for child in self.costs.sorted(node))})"
+            return f"({' and '.join(map(self.condition, self._parts(node)))})"
         if isinstance(node, typed.Any_):
-            return f"({' or '.join(self.condition(child) for child in self.costs.sorted(node))})"
+            return f"({' or '.join(map(self.condition, self._parts(node)))})"
         if isinstance(node, typed.Negate):
             return f"(not {self.condition(node.child)})"
         if isinstance(node, typed.Has):

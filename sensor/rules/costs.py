@@ -4,11 +4,14 @@ The order of operands never changes what a condition means: checks have no effec
 value makes a check false, not unknown.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sensor.rules import typed
 
-_OPERATOR_COST = {"=": 1.0, "!=": 1.5, "in": 1.2, "contains": 3.0, "icontains": 6.0, "startswith": 2.5}
+_OPERATOR_COST = {
+    **{"=": 1.0, "!=": 1.5, "in": 1.2, "intersects": 1.2, "<": 1.5, "<=": 1.5, ">": 1.5, ">=": 1.5},
+    **{"startswith": 2.5, "endswith": 2.5, "contains": 3.0, "bstartswith": 2.5, "bcontains": 3.0, "icontains": 6.0},
+}
 _OPERATOR_HOLDS = {"=": 0.1, "!=": 0.85, "in": 0.2, "intersects": 0.2, "<": 0.5, "<=": 0.5, ">": 0.5, ">=": 0.7}
 
 
@@ -25,8 +28,10 @@ class Costs:
             found = self._known[node] = self._estimate(node)
         return found
 
-    def sorted(self, node: typed.All | typed.Any_) -> list[typed.Condition]:
-        """The children, best first: what decides soonest for the least."""
+    def sorted(
+        self, node: typed.All | typed.Any_, children: Iterable[typed.Condition] | None = None
+    ) -> list[typed.Condition]:
+        """The children, or these instead of them, best first: what decides soonest for the least."""
         stops: Callable[[float], float] = (
             (lambda holds: 1 - holds) if isinstance(node, typed.All) else (lambda holds: holds)
         )
@@ -35,7 +40,7 @@ class Costs:
             cost, holds = self.of(child)
             return cost / max(stops(holds), 0.01)
 
-        return sorted(node.children, key=rank)
+        return sorted(node.children if children is None else children, key=rank)
 
     def _estimate(self, node: typed.Condition) -> tuple[float, float]:
         if isinstance(node, typed.Negate):

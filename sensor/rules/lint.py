@@ -38,7 +38,9 @@ def _unused(definitions: Definitions) -> Iterator[RuleWarning]:
 
 def conjuncts(node: typed.Condition) -> frozenset[typed.Condition]:
     """What must hold for the condition to hold."""
-    return frozenset(node.children) if isinstance(node, typed.All) else frozenset({node})
+    if isinstance(node, typed.All):
+        return frozenset(one for child in node.children for one in conjuncts(child))
+    return frozenset({node})
 
 
 def _shadowed(rules: list[Rule]) -> Iterator[RuleWarning]:

@@ -48,7 +48,7 @@ class Simplifier:
             if found is ends:
                 return ends
             if not isinstance(found, bool):
-                kept.extend(found.children if isinstance(found, type(node)) else (found,))
+                kept.append(found)
         kept = list(dict.fromkeys(kept))
         if not kept:
             return not ends
