@@ -8,7 +8,7 @@ from django.conf import settings
 
 from routing.models import Alert, AlertGroup, Delivery
 from routing.sinks.base import AlertFacts, GroupFacts, Message
-from sensor.alert import Priority
+from sensor.alert import Priority, without_prefix
 
 MOST_ALERTS = 100
 """Alerts that a message carries; the newest ones."""
@@ -47,7 +47,7 @@ def _facts(alert: Alert) -> AlertFacts:
         priority=Priority(alert.priority),
         source=alert.source,
         hostname=alert.hostname,
-        output=alert.output,
+        output=without_prefix(alert.output),
         output_fields=alert.output_fields,
         tags=tuple(alert.tags),
         url=settings.SITE_URL + alert.get_absolute_url(),

@@ -5,6 +5,7 @@ alert's identity, and `held_back`, how many alerts of the rule the sensor's limi
 """
 
 import os
+import re
 import time
 from enum import IntEnum
 from typing import Any
@@ -38,6 +39,19 @@ class Priority(IntEnum):
         except KeyError:
             allowed = ", ".join(priority.name.lower() for priority in cls)
             raise ValueError(f"{name!r} is not a priority; use one of {allowed}") from None
+
+
+# `12:34:56.123456789: Warning `, or with the day and the zone where Falco's `time_format_iso_8601` is on.
+_PREFIX = re.compile(
+    r"(\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d\.\d{9}([+-]\d{4}|Z)?: "
+    rf"({'|'.join(priority.label for priority in Priority)}) "
+)
+
+
+def without_prefix(output: str) -> str:
+    """An alert's `output` without the time and the priority in front, for places that show both beside it."""
+    prefix = _PREFIX.match(output)
+    return output[prefix.end() :] if prefix else output
 
 
 class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from sensor.alert import Priority
+from sensor.alert import Priority, without_prefix
 
 register = template.Library()
 
@@ -33,6 +33,7 @@ def span(seconds: float) -> str:
 
 
 register.filter("span", span)
+register.filter("happened", without_prefix)
 
 
 def _rough(seconds: float) -> str:

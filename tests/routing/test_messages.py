@@ -44,6 +44,13 @@ def test_a_message_carries_its_alerts_newest_last_and_links_to_pages(group: Aler
     assert (message.reason, message.route, message.alert_count) == ("new alerts in the group", "everything", 2)
 
 
+def test_a_message_says_the_time_and_the_priority_once(group: AlertGroup) -> None:
+    alert = build.alert(output="00:19:12.492978636: Warning Password file read (file=/etc/shadow)")
+    assert told(delivery(group, alert_ids=[alert.pk])).newest.output == "Password file read (file=/etc/shadow)"
+    alert.refresh_from_db()
+    assert alert.output.startswith("00:19:12")
+
+
 def test_every_message_of_a_group_has_its_key(group: AlertGroup) -> None:
     other = build.group(build.route(name="other", position=2))
     keys = {told(delivery).group.key for delivery in (Delivery(group=group, route=group.route, created_at=NOW),)}
