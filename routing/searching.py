@@ -32,6 +32,8 @@ _COLUMNS = {
 _ORDER = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 _SEVERITY = {"<": "gt", "<=": "gte", ">": "lt", ">=": "lte"}
 NOT_SEARCHABLE = "NOT_SEARCHABLE"
+MOST_TESTS = 400
+"""SQLite takes expressions of a depth of 1,000, and every test may be two deep."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,7 +45,14 @@ def search(text: str) -> Q:
     checker = Checker(CATALOG)
     if checker.condition(tree) is None:
         raise min(checker.errors, key=lambda error: error.span.start)
-    return _query(tree, checker)
+    found = _query(tree, checker)
+    if (size := _size(found)) > MOST_TESTS:
+        raise _refused(tree, f"{size} tests are too many to search for at once; {MOST_TESTS} is the most")
+    return found
+
+
+def _size(query: Q) -> int:
+    return sum(_size(part) if isinstance(part, Q) else 1 for part in query.children)
 
 
 def _query(node: ast.Expr, checker: Checker) -> Q:

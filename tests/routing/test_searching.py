@@ -140,3 +140,11 @@ def test_a_typing_mistake_is_shown_at_its_place() -> None:
     with pytest.raises(RuleError) as raised:
         search("alert.rule = x and proc.nmae = cat")
     assert (raised.value.column, raised.value.hint) == (20, "did you mean proc.name?")
+
+
+def test_a_search_with_more_tests_than_a_database_takes_is_refused() -> None:
+    many = [f"proc.name = p{number} or not alert.rule = r{number}" for number in range(1000)]
+    assert both(" or ".join(many[:50]))[0]
+    for condition in (" or ".join(many), f"proc.name in ({', '.join(f'p{number}' for number in range(2000))})"):
+        with pytest.raises(RuleError, match="too many to search for at once"):
+            search(condition)
