@@ -19,8 +19,9 @@ def masked(text: str) -> str:
 def mask_tokens(logger: Any, name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """structlog processor: no token leaves in a log line."""
     for key, value in line.items():
-        if isinstance(value, str):
-            line[key] = masked(value)
+        # What is not text becomes text when it is printed: a request, for one, then shows its address.
+        if isinstance(value, str) or (not key.startswith("_") and TOKEN.search(repr(value))):
+            line[key] = masked(str(value) if isinstance(value, str) else repr(value))
     return line
 
 

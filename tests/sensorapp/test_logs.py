@@ -4,6 +4,7 @@ import logging.config
 
 import pytest
 import structlog
+from django.http import HttpRequest
 
 from sensorapp import logs
 
@@ -44,3 +45,12 @@ def test_tokens_are_masked_in_tracebacks(lines: io.StringIO) -> None:
         structlog.get_logger("test").exception("failed")
     assert "ValueError" in lines.getvalue()
     assert TOKEN not in lines.getvalue()
+
+
+def test_tokens_are_masked_in_what_is_not_text(lines: io.StringIO) -> None:
+    request = HttpRequest()
+    request.method, request.path = "GET", f"/alerts/{TOKEN}"
+    structlog.get_logger("test").warning("refused", request=request, given=[TOKEN], count=3)
+    logging.getLogger("django.request").error("Internal Server Error", extra={"request": request})
+    assert TOKEN not in lines.getvalue()
+    assert '"count": 3' in lines.getvalue()
