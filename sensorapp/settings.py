@@ -99,7 +99,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Empty: the embedded Valkey that `manage.py run` supervises, on a socket below DATA_DIR.
 REDIS_URL = env.text("REDIS_URL", f"unix://{DATA_DIR / 'valkey' / 'valkey.sock'}")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        # Whoever asks holds a thread that posts and pages need, and a hung server must not take them all.
+        "OPTIONS": {"socket_connect_timeout": 1.0, "socket_timeout": 1.0},
+    }
+}
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
@@ -155,8 +162,6 @@ INGEST_MAX_BYTES = env.number("INGEST_MAX_BYTES", 8 * 1024 * 1024)
 INGEST_MAX_ALERTS = env.number("INGEST_MAX_ALERTS", 10_000)
 # Private, loopback and link-local addresses that sinks may reach, as CIDR blocks.
 OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW", "")
-# The server for the e-mail sink where the sink names none, as smtp://user:password@host:port.
-EMAIL_TIMEOUT = 15
 
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -1,3 +1,5 @@
+import socket
+import time
 from datetime import timedelta
 
 import pytest
@@ -5,6 +7,7 @@ from django.core.cache import cache
 from django.db import OperationalError
 from django.utils import timezone
 
+from routing.api.health import ask_worker
 from routing.tasks import WORKER_SEEN
 from tests.asgi import Client
 
@@ -33,6 +36,15 @@ def test_without_a_broker_it_is_healthy_but_not_ready(server: Client, settings, 
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}}
     assert server.get("/healthz").status == 200
     assert "broker" in server.get("/readyz").json()["detail"]
+
+
+def test_a_broker_that_hangs_holds_no_thread_for_long(settings):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        location = f"redis://127.0.0.1:{silent.getsockname()[1]}"
+        settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": location}}
+        began = time.monotonic()
+        assert ask_worker() == "the broker cannot be reached"
+    assert time.monotonic() - began < 10
 
 
 def test_a_database_that_does_not_answer_is_unhealthy(server: Client, monkeypatch):
