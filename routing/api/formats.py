@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from django.conf import settings
 
 from routing.admission import Posted, clean
 from routing.api.problems import Problem
@@ -57,6 +58,8 @@ def _lines(body: bytes, whole: ValueError) -> Sequence[object]:
     for line in body.split(b"\n"):
         if not line.strip():
             continue
+        if len(found) > settings.INGEST_MAX_ALERTS:
+            break  # Too many already: whoever counts them refuses the body.
         try:
             found.append(_one.decode(line))
             any_json = True

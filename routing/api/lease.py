@@ -15,6 +15,7 @@ from routing.api.problems import Problem
 from routing.api.tokens import Senders, bearer
 from routing.api.wire import Request, Send, answer_json
 from routing.models import ActionRun, Role, Sensor
+from routing.storable import text
 
 LONGEST_WAIT = 25.0
 """Seconds; below the thirty after which proxies commonly give up."""
@@ -73,8 +74,9 @@ def read(body: bytes) -> Wanted:
 
 def lease(sender: Sender, wanted: Wanted, now: datetime) -> list[dict[str, Any]]:
     """What this sensor may run now. Raises Problem 409 where it has not said hello or speaks for another node."""
-    mine = Sensor.objects.filter(token=sender.token, hostname=wanted.hostname, native=True)
-    sensor = mine.filter(token__hostname=wanted.hostname, token__revoked_at=None).first()
+    hostname = text(wanted.hostname)
+    mine = Sensor.objects.filter(token=sender.token, hostname=hostname, native=True)
+    sensor = mine.filter(token__hostname=hostname, token__revoked_at=None).first()
     if sensor is None:
         raise Problem(409, f"This token does not speak for the node {wanted.hostname!r}; say hello first.")
     return [described(run) for run in executor.lease(sensor, wanted.kinds, now)]

@@ -59,11 +59,15 @@ class Request:
             raise _too_large(limit)
         unzip = _Gunzip(limit) if "gzip" in encoding else None
         chunks: list[bytes] = []
-        size = 0
+        size = received = 0
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 while not self._ended:
                     chunk = await self._chunk()
+                    received += len(chunk)
+                    if received > limit:
+                        # Compressed nothings are small when unpacked, and endless.
+                        raise _too_large(limit)
                     if unzip is not None:
                         chunk = unzip.feed(chunk)
                     size += len(chunk)

@@ -52,6 +52,10 @@ def ask(server: Client, token: str = "sa_test", **changes: object) -> Answer:
     return server.post(PATH, {**WANTED, **changes}, token)
 
 
+def test_a_host_name_that_no_database_keeps_is_nobodys(server: Client, sensor: Sensor):
+    assert ask(server, hostname="node\0").status == 409
+
+
 def test_an_approved_run_is_handed_out_once(server: Client, sensor: Sensor):
     run = approved(sensor)
     (given,) = ask(server).json()["runs"]

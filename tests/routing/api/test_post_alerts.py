@@ -12,6 +12,7 @@ import pytest
 from django.utils import timezone
 
 from routing.admission import Sender
+from routing.api import formats
 from routing.api.gate import through
 from routing.api.in_threads import Threads
 from routing.api.post_alerts import PostAlerts
@@ -139,6 +140,10 @@ class TestLimits:
         assert_problem(server.post(PATH, b"[" + b",".join([b"{}"] * 10_001) + b"]", TOKEN), 413)
         assert_problem(server.post(PATH, b"{}\n" * 10_001, TOKEN), 413)
         assert_problem(server.post(PATH, b"{}\n" * 10_000, TOKEN), 422)
+
+    def test_lines_beyond_the_limit_are_not_even_read(self, settings):
+        settings.INGEST_MAX_ALERTS = 10
+        assert len(formats.values(b"{}\nnonsense\n" * 5_000)) == 11
 
     def test_ten_thousand_alerts_are_stored(self, server: Client):
         body = [build.posted(output=str(number)) for number in range(10_000)]

@@ -52,6 +52,11 @@ def test_the_limit_itself_is_allowed_and_one_more_is_not():
     assert refusal(request(chunk(gzip.compress(b"x" * (LIMIT + 1))), content_encoding="gzip")) == 413
 
 
+def test_compressed_nothings_without_end_are_too_much():
+    nothing = gzip.compress(b"")
+    assert refusal(request(*[chunk(nothing, True)] * (LIMIT // len(nothing) + 1), content_encoding="gzip")) == 413
+
+
 def test_a_slow_client_is_given_up_on(monkeypatch):
     monkeypatch.setattr(wire, "BODY_SECONDS", 0.01)
     assert refusal(request(chunk(b"a", True))) == 408
