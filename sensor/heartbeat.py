@@ -1,5 +1,6 @@
 """Says hello every ten seconds, and pulls the ruleset when the answer names a newer one."""
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -7,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from sensor.outage import Outage
 from sensor.rulefeed import RuleFeed, RulesetRefused
 from sensor.rules.ruleset import RuleSet
 from sensor.transport import Client, Unreachable, Verdict, backoff
@@ -60,6 +62,7 @@ class Heartbeat:
         self._refused = refused
         self._reached = reached
         self._failures = 1
+        self._outage = Outage()
         self._soon = Event()
 
     def loop(self) -> None:
@@ -71,7 +74,7 @@ class Heartbeat:
                 self.once()
             except Unreachable as error:
                 self._failures += 1
-                log.warning("hello_failed", error=str(error))
+                log.log(self._outage.level(time.monotonic()), "hello_failed", error=str(error))
             except Exception:
                 self._failures += 1
                 log.exception("hello_failed")
@@ -85,6 +88,7 @@ class Heartbeat:
     def once(self) -> None:
         """One hello and what follows from its answer."""
         answer = self._client.hello(self._greeting())
+        self._outage.over()
         if answer.verdict is not Verdict.ACCEPTED or not isinstance(answer.body, dict):
             self._failures += 1
             log.warning("hello_refused", answer=answer.told)

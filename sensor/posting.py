@@ -1,11 +1,13 @@
 """Posts what the spool holds, oldest first, until the server has it or will never take it."""
 
 import sqlite3
+import time
 from collections.abc import Callable
 from threading import Event
 
 import structlog
 
+from sensor.outage import Outage
 from sensor.spool import BATCH_ALERTS, Spool, Stored
 from sensor.transport import SLOW_RETRY, Answer, Client, Unreachable, Verdict, backoff
 
@@ -30,6 +32,7 @@ class Poster:
         self._go_on = Event()
         self._most = BATCH_ALERTS
         self._failures = 0
+        self._outage = Outage()
 
     def wake(self) -> None:
         """Something was spooled."""
@@ -67,8 +70,12 @@ class Poster:
         except Unreachable as error:
             self._spool.release()
             pause = self._later()
-            log.warning("server_unreachable", error=str(error), waiting=self._spool.waiting, retry_in=round(pause, 1))
+            level = self._outage.level(time.monotonic())
+            log.log(
+                level, "server_unreachable", error=str(error), waiting=self._spool.waiting, retry_in=round(pause, 1)
+            )
             return pause
+        self._outage.over()
         return self._settle(batch, answer)
 
     def _settle(self, batch: list[Stored], answer: Answer) -> float:

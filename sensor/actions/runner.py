@@ -1,5 +1,6 @@
 """Leases actions from the server, runs each once, and tells how it ended until the server has heard it."""
 
+import time
 from collections.abc import Callable, Mapping
 from threading import Event
 
@@ -9,6 +10,7 @@ import structlog
 from sensor.actions.base import NodeAction, Outcome, Run, Skipped, State
 from sensor.actions.guard import Refused
 from sensor.actions.ledger import Ledger
+from sensor.outage import GRACE_SECONDS, Outage
 from sensor.transport import SLOW_RETRY, Answer, Client, Unreachable, Verdict, backoff
 
 log = structlog.get_logger(__name__)
@@ -47,15 +49,19 @@ class ActionRunner:
     def loop(self) -> None:
         """Until stopped. Whatever one round raises is logged, and the next one begins after a pause."""
         failures = 0
+        outage = Outage()
+        self._wake.wait(GRACE_SECONDS)  # The server leases to those who said hello.
         while not self._stop.is_set():
             self._wake.clear()
             try:
                 pause = self.once()
                 failures = 0
+                outage.over()
             except Unreachable as error:
                 failures += 1
                 pause = backoff(failures)
-                log.warning("lease_failed", error=str(error), retry_in=round(pause, 1))
+                level = outage.level(time.monotonic())
+                log.log(level, "lease_failed", error=str(error), retry_in=round(pause, 1))
             except Exception:
                 failures += 1
                 pause = backoff(failures)
