@@ -1,5 +1,8 @@
 """The live event source: probes in the running kernel, completed with the process table."""
 
+import errno
+import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,7 +103,9 @@ class KernelSource:
         self._module.want(outcomes)
         failed = self._module.attach({*STATE, *(event.probe for event in chosen)})
         if failed.keys() - self._failed:
-            log.info("programs_not_attached", **failed)
+            # Of a system call that this kernel was built without nothing can be missed.
+            absent = all(reason == os.strerror(errno.ENOENT) for reason in failed.values())
+            log.log(logging.DEBUG if absent else logging.INFO, "programs_not_attached", **failed)
         self._failed = set(failed)
 
     def poll(self, timeout_s: float) -> Iterator[Event]:
