@@ -113,7 +113,8 @@ def report(ruleset: RuleSet, *, with_lints: bool = True) -> str:
     for name in ruleset.files:
         errors = [one for one in ruleset.errors if one.file == name]
         warnings = [one for one in ruleset.warnings if one.file == name]
-        lints = [one for one in ruleset.lints if one.file == name] if with_lints else []
+        # What is not used is among upstream's warnings already.
+        lints = [one for one in ruleset.lints if one.file == name and one.code != "LINT_UNUSED"] if with_lints else []
         lines.append(f"{name}: {'Invalid' if errors else 'Ok, with warnings' if warnings else 'Ok'}")
         lines += [str(one) for one in (*errors, *warnings, *lints)]
     total = len(ruleset.errors)

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensor.event import Event
 from sensor.fields import SYSCALL
 from sensor.rules import RuleError, load, parse
 from sensor.rules.compiler import check_condition, compile_checked
+from sensor.rules.errors import Source
+from sensor.rules.output import compile_output
 from tests.sensor.rules import vectors
 
 MUTATIONS = 200_000
@@ -71,6 +74,19 @@ def test_any_yaml_value_loads_or_is_an_error(value):
     ruleset = load([("fuzz.yaml", yaml.safe_dump(value))])
     for error in (*ruleset.errors, *ruleset.warnings):
         assert str(error)
+
+
+@given(
+    st.lists(st.sampled_from(["%", "*", "12", "proc.name", "evt.arg", "[", "]", "toupper(", ")", " ", "x", "\udcff"]))
+)
+def test_any_output_compiles_or_is_an_error(pieces):
+    refused = None
+    try:
+        output = compile_output(Source("output", "".join(pieces)), SYSCALL)
+        output.render(Event(type="open", time=0))
+    except RuleError as error:
+        refused = error
+    assert refused is None or str(refused)
 
 
 def mutated(text: str, chance: random.Random) -> str:
