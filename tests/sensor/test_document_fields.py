@@ -177,9 +177,9 @@ def test_upstreams_audit_rules_see_a_privileged_pod_and_a_shell_in_one():
     rules = load([("k8s_audit_rules.yaml", vectors.rule_file("k8s_audit_rules.yaml"))])
     engine = Engine(rules, matching="all")
     creation = {**AUDIT, "objectRef": {"resource": "pods", "namespace": "default", "name": "web"}}
-    names = {rule.name for rule in engine.evaluate(Event(type="", time=0, source="k8s_audit", payload=creation))}
+    names = {rule.name for rule in engine.evaluate(Event(type="", time=7, source="k8s_audit", payload=creation))}
     assert {"Create Privileged Pod", "Create HostNetwork Pod", "Create Sensitive Mount Pod"} <= names
     shell = {**AUDIT, "stage": "ResponseStarted"}
-    names = {rule.name for rule in engine.evaluate(Event(type="", time=0, source="k8s_audit", payload=shell))}
+    names = {rule.name for rule in engine.evaluate(Event(type="", time=7, source="k8s_audit", payload=shell))}
     assert "Attach/Exec Pod" in names
     assert not engine.errors
