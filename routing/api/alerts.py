@@ -48,8 +48,12 @@ class Asked(Schema):
     """A condition (`proc.name = cat and alert.priority >= warning`), or else words of output, rule or hostname."""
     rule: str = ""
     """The rule's exact name."""
+    hostname: str = ""
+    """The exact name of the node."""
     priority: str = ""
-    """One priority, or several with commas."""
+    """One priority, or several with commas: exactly these."""
+    at_least: str = ""
+    """A priority: this one and all that are more severe."""
     since: str = ""
     """RFC 3339, or a span before now: `24h`."""
     until: str = ""
@@ -107,6 +111,10 @@ def filtered(asked: Asked, now: datetime) -> QuerySet[Alert]:
     try:
         if asked.priority:
             found = found.filter(priority__in=[Priority.named(name.strip()) for name in asked.priority.split(",")])
+        if asked.at_least:
+            found = found.filter(priority__lte=Priority.named(asked.at_least.strip()))
+        if asked.hostname:
+            found = found.filter(hostname=text(asked.hostname))
         if asked.since:
             found = found.filter(time__gte=_moment(asked.since, now))
         if asked.until:

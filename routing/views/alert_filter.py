@@ -11,17 +11,16 @@ from routing.form_fields import MomentField, SearchField
 from routing.models import Alert
 from sensor.alert import Priority
 
+PRIORITIES = [(priority.name.lower(), priority.label) for priority in Priority]
+
 
 class AlertFilter(forms.Form):
-    """Every filter is optional; all that are given must hold."""
+    """Every filter is optional; all that are given must hold. They mean what they mean to the API."""
 
     q = SearchField(required=False, label="Condition")
     rule = forms.CharField(required=False, max_length=255)
-    priority = forms.ChoiceField(
-        required=False,
-        label="At least",
-        choices=[("", "Any priority"), *((p.name.lower(), p.label) for p in Priority)],
-    )
+    at_least = forms.ChoiceField(required=False, label="At least", choices=[("", "Any priority"), *PRIORITIES])
+    priority = forms.ChoiceField(required=False, label="Exactly", choices=[("", "Any priority"), *PRIORITIES])
     hostname = forms.CharField(required=False, max_length=255, label="Host")
     since = MomentField(required=False, placeholder="24h")
     until = MomentField(required=False, placeholder="now")
@@ -44,8 +43,10 @@ class AlertFilter(forms.Form):
             alerts = alerts.filter(matching.search(given["q"]))
         if given["rule"]:
             alerts = alerts.filter(rule=given["rule"])
+        if given["at_least"]:
+            alerts = alerts.filter(priority__lte=Priority.named(given["at_least"]))
         if given["priority"]:
-            alerts = alerts.filter(priority__lte=Priority.named(given["priority"]))
+            alerts = alerts.filter(priority=Priority.named(given["priority"]))
         if given["hostname"]:
             alerts = alerts.filter(hostname=given["hostname"])
         if given["since"]:

@@ -106,8 +106,9 @@ def _suggested(request: HttpRequest) -> str:
     for name in ("rule", "hostname"):
         if value := request.GET.get(name, "").strip():
             parts.append(f"alert.{name} = {quoted(value)}")
-    if priority := request.GET.get("priority", "").strip():
-        parts.append(f"alert.priority >= {quoted(priority)}")
+    for name, compared in (("at_least", ">="), ("priority", "=")):
+        if priority := request.GET.get(name, "").strip():
+            parts.append(f"alert.priority {compared} {quoted(priority)}")
     return " and ".join(parts)
 
 

@@ -36,7 +36,8 @@ def three(db: None) -> None:
         ("q=proc.name = cat", ["Read"]),
         ("q=alert.priority >= warning and alert.hostname = node-2", ["Shell"]),
         ("rule=Old", ["Old"]),
-        ("priority=warning", ["Read", "Shell"]),
+        ("at_least=warning", ["Read", "Shell"]),
+        ("priority=warning", ["Read"]),
         ("hostname=node-2", ["Shell"]),
         ("since=1h", ["Read", "Shell"]),
         ("until=1h", ["Old"]),
@@ -57,7 +58,9 @@ def test_a_condition_with_a_mistake_points_at_it_and_lists_nothing(as_user, caro
     assert rules(answer) == []
 
 
-@pytest.mark.parametrize("query", ["since=yesterday", "since=2026-13-40", "until=99999999999h", "priority=loud"])
+@pytest.mark.parametrize(
+    "query", ["since=yesterday", "since=2026-13-40", "until=99999999999h", "priority=loud", "at_least=loud"]
+)
 def test_a_filter_that_makes_no_sense_is_an_error_on_the_page(query: str, as_user, carol) -> None:
     answer = as_user(carol).get(f"/alerts/?{query}")
     assert answer.status_code == 200

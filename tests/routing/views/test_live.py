@@ -44,5 +44,5 @@ def test_the_stream_is_filtered_like_the_list(as_user, carol) -> None:
     build.alert("critical", rule="loud")
     build.alert("debug", rule="quiet")
     client = as_user(carol)
-    assert rows(client.get("/live/?priority=error")) == ["loud"]
+    assert rows(client.get("/live/?at_least=error")) == ["loud"]
     assert "^^^" in client.get("/live/?q=alert.rul%3Dx").content.decode()

@@ -75,7 +75,7 @@ def test_extending_and_ending(as_user, bob) -> None:
 
 
 def test_the_filters_of_the_list_become_the_condition(as_user, bob) -> None:
-    query = {"q": "proc.name = a or proc.name = b", "rule": "Read it", "hostname": "node-1", "priority": "error"}
+    query = {"q": "proc.name = a or proc.name = b", "rule": "Read it", "hostname": "node-1", "at_least": "error"}
     form = as_user(bob).get("/silences/new/", query).context["form"]
     assert form.initial["condition"] == (
         '(proc.name = a or proc.name = b) and alert.rule = "Read it" and alert.hostname = node-1 '
