@@ -16,6 +16,9 @@ Predicate = Callable[[Any], bool]
 UNREAD = object()
 """Marks a value that this call has not read yet."""
 
+MAX_LEVELS = 30
+"""Conditions within each other in one expression."""
+
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -87,6 +90,7 @@ class Writer:
         self._roots: set[str] = set()
         self._shared = shared
         self._memos: dict[typed.Condition, str] = {}
+        self._level = 0
 
     def prelude(self) -> list[str]:
         """Statements before the first expression: roots, then slots for what is read."""
@@ -146,10 +150,14 @@ class Writer:
         return f"({memo} if {memo} is not None else ({memo} := {self._expression(node)}))"
 
     def _expression(self, node: typed.Condition) -> str:
-        if isinstance(node, typed.All):
-            return f"({' and '.join(map(self.condition, self._parts(node)))})"
-        if isinstance(node, typed.Any_):
-            return f"({' or '.join(map(self.condition, self._parts(node)))})"
+        if isinstance(node, typed.All | typed.Any_):
+            if self._level == MAX_LEVELS:
+                return self._apart(node)
+            self._level += 1
+            word = " and " if isinstance(node, typed.All) else " or "
+            expression = f"({word.join(map(self.condition, self._parts(node)))})"
+            self._level -= 1
+            return expression
         if isinstance(node, typed.Negate):
             return f"(not {self.condition(node.child)})"
         if isinstance(node, typed.Has):
@@ -158,6 +166,11 @@ class Writer:
             name = self.constant(comparisons.versus(node))
             return f"{name}({self.value(node.left)}, {self.value(node.right)})"
         return self._test(node)
+
+    def _apart(self, node: typed.Condition) -> str:
+        """A call of another generated function: Python's own compiler takes only so many parentheses."""
+        inner = compile_source(*predicate_source(node, self.catalog, recorded=self.recorded))
+        return f"{self.constant(inner)}(e)"
 
     def _has(self, node: typed.Has) -> str:
         if isinstance(node.left, typed.Read) and node.left.bound.spread:

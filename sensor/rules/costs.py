@@ -47,6 +47,9 @@ class Costs:
             cost, holds = self.of(node.child)
             return cost, 1 - holds
         if isinstance(node, typed.All | typed.Any_):
+            for child in node.children:
+                # Known before they are compared, so that a deep tree does not need a deep stack.
+                self.of(child)
             return self._joined(node)
         if isinstance(node, typed.Has):
             return self._reading(node.left) + 1, 0.8

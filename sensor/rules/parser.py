@@ -66,27 +66,35 @@ class Parser:
 
     def any_of(self) -> ast.Expr:
         """Conditions joined by `or`."""
-        return self._joined("or", self.all_of, ast.Or)
-
-    def all_of(self) -> ast.Expr:
-        """Conditions joined by `and`, which binds tighter."""
-        return self._joined("and", self.negated, ast.And)
-
-    def _joined(self, keyword: str, part: Callable[[], ast.Expr], kind: type[ast.And] | type[ast.Or]) -> ast.Expr:
         cursor = self.cursor
         cursor.blanks()
         start = cursor.at
-        found = [part()]
+        found = [self.all_of()]
+        while (joint := self._joint("or")) is not None:
+            found.append(self.all_of() if joint else self.rest_of_group())
+        return ast.Or(tuple(found), span=cursor.span(start)) if len(found) > 1 else found[0]
+
+    def all_of(self) -> ast.Expr:
+        """Conditions joined by `and`, which binds tighter."""
+        cursor = self.cursor
         cursor.blanks()
-        while cursor.literally(keyword):
-            if cursor.blanks():
-                found.append(part())
-            elif cursor.literally("("):
-                found.append(self.rest_of_group())
-            else:
-                raise cursor.error(f"expected blank or '(' after '{keyword}'")
-            cursor.blanks()
-        return kind(tuple(found), span=cursor.span(start)) if len(found) > 1 else found[0]
+        start = cursor.at
+        found = [self.negated()]
+        while (joint := self._joint("and")) is not None:
+            found.append(self.negated() if joint else self.rest_of_group())
+        return ast.And(tuple(found), span=cursor.span(start)) if len(found) > 1 else found[0]
+
+    def _joint(self, keyword: str) -> bool | None:
+        """Whether a keyword follows: None if not, True with a blank behind it, False with a parenthesis."""
+        cursor = self.cursor
+        cursor.blanks()
+        if not cursor.literally(keyword):
+            return None
+        if cursor.blanks():
+            return True
+        if cursor.literally("("):
+            return False
+        raise cursor.error(f"expected blank or '(' after '{keyword}'")
 
     def negated(self) -> ast.Expr:
         """A condition with any number of `not` in front."""

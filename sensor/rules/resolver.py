@@ -18,6 +18,8 @@ from sensor.rules.yaml_tree import Scalar, text_of
 
 INVALID = "LOAD_ERR_VALIDATE"
 MAX_LIST_VALUES = 100_000
+MAX_LEVELS = 100
+"""Conditions within each other, macros put in place: everything that walks a tree does so by calling itself."""
 MAX_NODES = 20_000
 """Checks and operators in one condition, macros put in place."""
 
@@ -31,6 +33,7 @@ class Resolver:
         self._lists: dict[str, tuple[ast.Value, ...]] = {}
         self._macros: dict[str, ast.Expr | None] = {}
         self._sizes: dict[int, tuple[ast.Expr, int]] = {}
+        self._levels: dict[int, tuple[ast.Expr, int]] = {}
         for found in sorted(definitions.lists.values(), key=lambda one: one.order):
             self._lists[found.name] = self._values(found)
 
@@ -112,7 +115,7 @@ class Resolver:
             raise RuleError(lexer.COMPILE_ERROR, message, value.span, hint="use 'in' with the list in parentheses")
         return ast.Value(found[0].text, found[0].quoted, span=value.span)
 
-    def macro(self, found: MacroDef, path: tuple[str, ...] = ()) -> ast.Expr | None:
+    def macro(self, found: MacroDef, path: tuple[str, ...] = (), level: int = 0) -> ast.Expr | None:
         """The condition of a macro, resolved; None where it has an error, which is collected once."""
         if found.name in self._macros:
             return self._macros[found.name]
@@ -120,31 +123,35 @@ class Resolver:
         place = Place("macro", found.name, found.span)
         try:
             parsed = self.with_lists(parse_source(found.condition))
-            resolved = self.with_macros(parsed, found.visibility, (*path, found.name))
+            resolved = self.with_macros(parsed, found.visibility, (*path, found.name), level)
         except RuleError as error:
             self.errors.append(error.within(place))
             resolved = None
         self._macros[found.name] = resolved
         return resolved
 
-    def with_macros(self, expr: ast.Expr, limit: int | None = None, path: tuple[str, ...] = ()) -> ast.Expr | None:
+    def with_macros(
+        self, expr: ast.Expr, limit: int | None = None, path: tuple[str, ...] = (), level: int = 0
+    ) -> ast.Expr | None:
         """The condition with macros put in place; None where one of them is broken.
 
         `limit` is the visibility of the macro whose condition this is: it sees macros first defined before.
         """
         if isinstance(expr, ast.Name):
-            return self._reference(expr, limit, path)
+            return self._reference(expr, limit, path, level)
+        if level > MAX_LEVELS:
+            raise _too_deep(expr)
         if isinstance(expr, ast.And | ast.Or):
-            children = [self.with_macros(child, limit, path) for child in expr.children]
+            children = [self.with_macros(child, limit, path, level + 1) for child in expr.children]
             if any(child is None for child in children):
                 return None
             return type(expr)(tuple(child for child in children if child is not None), span=expr.span)
         if isinstance(expr, ast.Not):
-            child = self.with_macros(expr.child, limit, path)
+            child = self.with_macros(expr.child, limit, path, level + 1)
             return None if child is None else ast.Not(child, span=expr.span)
         return expr
 
-    def _reference(self, name: ast.Name, limit: int | None, path: tuple[str, ...]) -> ast.Expr | None:
+    def _reference(self, name: ast.Name, limit: int | None, path: tuple[str, ...], level: int) -> ast.Expr | None:
         if name.span is None:
             raise ValueError("a tree without positions cannot be resolved")
         found = self.definitions.macros.get(name.name)
@@ -157,7 +164,10 @@ class Resolver:
                 INVALID, f"Undefined macro '{name.name}' used in filter.", name.span, hint=self._guess(name, found)
             )
         found.used = True
-        return self.macro(found, path)
+        resolved = self.macro(found, path, level)
+        if resolved is not None and level + self.levels(resolved) > MAX_LEVELS:
+            raise _too_deep(name)
+        return resolved
 
     def _guess(self, name: ast.Name, found: MacroDef | None) -> str:
         if found is not None:
@@ -166,6 +176,14 @@ class Resolver:
             return f"{name.name} is a list: use it as in 'proc.name in ({name.name})'"
         close = difflib.get_close_matches(name.name[:60], self.definitions.macros, n=1, cutoff=0.7)
         return f"did you mean {close[0]}?" if close else ""
+
+    def levels(self, expr: ast.Expr) -> int:
+        """How deep the condition is."""
+        known = self._levels.get(id(expr))
+        if known is None:
+            number = 1 + max((self.levels(child) for child in ast.children(expr)), default=0)
+            known = self._levels[id(expr)] = (expr, number)
+        return known[1]
 
     def size(self, expr: ast.Expr) -> int:
         """How many nodes the condition has when written out; shared macros are counted each time."""
@@ -189,6 +207,13 @@ class Resolver:
             message = f"the condition has more than {MAX_NODES} parts once macros are put in place"
             raise RuleError(lexer.COMPILE_ERROR, message, span)
         return resolved
+
+
+def _too_deep(node: ast.Node) -> RuleError:
+    if node.span is None:
+        raise ValueError("a tree without positions cannot be resolved")
+    message = f"nested more than {MAX_LEVELS} levels deep once macros are put in place"
+    return RuleError(lexer.COMPILE_ERROR, message, node.span)
 
 
 def item_values(item: Scalar) -> tuple[ast.Value, ...]:

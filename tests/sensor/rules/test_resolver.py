@@ -2,10 +2,11 @@
 
 import pytest
 
+from sensor.event import Event, Process
 from sensor.rules import load, parse
 from sensor.rules.definitions import Definitions, MacroDef
 from sensor.rules.errors import RuleError, Source, Span
-from sensor.rules.resolver import MAX_NODES, Resolver
+from sensor.rules.resolver import MAX_LEVELS, MAX_NODES, Resolver
 from tests.sensor.rules import vectors
 
 MACROS = "falco_macro_resolver_raw"
@@ -78,3 +79,22 @@ def test_an_error_within_a_macro_is_shown_in_the_macros_own_line():
     (error,) = load([("f", text)]).errors
     assert (error.line, error.column) == (4, 16)
     assert error.snippet.splitlines()[0] == "    proc.pid = x"
+
+
+def nested(number: int) -> str:
+    """Macros that each use the one before, and a rule that uses the last."""
+    lines = ["- macro: m0\n  condition: proc.name = a\n"]
+    for n in range(1, number):
+        word = "and" if n % 2 else "or"
+        lines.append(f"- macro: m{n}\n  condition: (m{n - 1} {word} proc.pid = {n})\n")
+    rule = "- rule: r\n  desc: d\n  condition: evt.type = open and m{}\n  output: o\n  priority: INFO\n"
+    return "".join(lines) + rule.format(number - 1)
+
+
+def test_macros_within_macros_have_an_end_and_deep_ones_before_it_work():
+    (rule,) = load([("f", nested(MAX_LEVELS - 3))]).rules
+    last = MAX_LEVELS - 4
+    assert rule.matches(Event(type="open", time=0, proc=Process(pid=last, name="b"))) is True
+    assert rule.matches(Event(type="open", time=0, proc=Process(pid=0, name="b"))) is False
+    (error, *_) = load([("f", nested(3000))]).errors
+    assert error.message == f"nested more than {MAX_LEVELS} levels deep once macros are put in place"
