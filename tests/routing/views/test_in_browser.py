@@ -124,6 +124,7 @@ def test_the_keyboard_walks_selects_and_acknowledges(page: Page, live_server) ->
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
     page.keyboard.press("g")
     page.keyboard.press("u")
     expect(page.get_by_role("heading", name="Action runs", exact=True)).to_be_visible()
