@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "routing",
 ]
 MIDDLEWARE = [
+    "routing.api.refusals.Refusals",
     "django.middleware.security.SecurityMiddleware",
     "sensorapp.static.StaticFiles",
     "csp.middleware.CSPMiddleware",
