@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -68,7 +68,9 @@ def moment(text: str, now: datetime, *, ahead: bool = False) -> datetime:
         parsed = parse_datetime(text)
         if parsed is None and (day := parse_date(text)):
             parsed = datetime(day.year, day.month, day.day)
-    except ValueError:
+        if parsed is not None and timezone.is_aware(parsed):
+            parsed = parsed.astimezone(UTC)  # Where that is beyond the calendar, no database could compare with it.
+    except (ValueError, OverflowError):
         parsed = None
     if parsed is None:
         raise ValueError(f"{text!r} is not a time; write 30min, 24h, 7d, or 2026-11-23 14:00 (UTC)")
