@@ -20,7 +20,6 @@ from routing.models import (
     Role,
     Route,
     RuleFile,
-    Sensor,
     Silence,
     Sink,
     Token,
@@ -129,10 +128,6 @@ def action_for(who: Who, pk: int, to: str = "view") -> ResponseAction:
 
 def action_run_for(who: Who, uuid: object, to: str = "view") -> ActionRun:
     return _one(ActionRun, who, to, ("action", "alert", "group", "sensor", "decided_by"), uuid=uuid)
-
-
-def sensor_for(who: Who, pk: int, to: str = "view") -> Sensor:
-    return _one(Sensor, who, to, pk=pk)
 
 
 def rule_file_for(who: Who, pk: int, to: str = "view") -> RuleFile:

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from routing import audit, doorbell, executor
+from routing import audit, doorbell, executor, rulesets
 from routing.api.auth import Bearer, token_of
 from routing.api.problems import Problem
 from routing.models import ActionRun, Ruleset, Sensor, Token
@@ -71,8 +71,8 @@ def hello(request: HttpRequest, said: Hello) -> dict[str, Any]:
 
 @router.get("/ruleset", response={200: Files, 204: None}, summary="The newest ruleset, if it is newer than `have`")
 def ruleset(request: HttpRequest, have: int = 0) -> Status[Any]:
-    newest = Ruleset.objects.order_by("-number").first()
-    if newest is None or newest.number <= have:
+    newest = rulesets.latest(have)
+    if newest is None:
         return Status(204, None)
     return Status(200, {"number": newest.number, "files": newest.files})
 
