@@ -126,7 +126,9 @@ def _work() -> set[int]:
     """Do it all; returns the ids of the processes that everything descends from."""
     roots: set[int] = set()
     with tempfile.TemporaryDirectory(prefix="recorded-") as directory:
-        echo = subprocess.Popen(["/usr/bin/python3", "-c", ECHO], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd="/tmp")
+        echo = subprocess.Popen(
+            ["/usr/bin/python3", "-c", ECHO], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd="/tmp"
+        )
         roots.add(echo.pid)
         try:
             port = echo.stdout.readline().strip() if echo.stdout else ""
