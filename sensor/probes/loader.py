@@ -5,7 +5,8 @@
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
@@ -89,14 +90,11 @@ class Module:
         """
         events = attach.events_folder()
         failed = dict(self.refused)
-        chosen = set(probes)
+        chosen = {program.function for program in self.schema.programs if program.probe in set(probes)}
+        _detach([self.attached.pop(function) for function in self.attached.keys() - chosen])
         for program in self.schema.programs:
             function = program.function
-            if program.probe not in chosen:
-                if function in self.attached:
-                    os.close(self.attached.pop(function))
-                continue
-            if function in self.attached or function not in self._programs:
+            if function not in chosen or function in self.attached or function not in self._programs:
                 continue
             try:
                 self.attached[function] = attach.attach(program, self._programs[function], events)
@@ -150,10 +148,20 @@ class Module:
             raise _refused(self.refused)
 
     def _close_descriptors(self) -> None:
-        for group in (self.attached, self._programs, self._maps):
+        _detach(self.attached.values())
+        self.attached.clear()
+        for group in (self._programs, self._maps):
             for fd in group.values():
                 os.close(fd)
             group.clear()
+
+
+def _detach(descriptors: Collection[int]) -> None:
+    """Close attachments side by side: the kernel waits about 30 ms for each, and all can wait for the same moment."""
+    if descriptors:
+        with ThreadPoolExecutor(len(descriptors)) as threads:
+            for _ in threads.map(os.close, descriptors):
+                pass
 
 
 def _refused(reasons: Mapping[str, str]) -> ProbeError:

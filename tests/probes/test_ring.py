@@ -12,7 +12,7 @@ from sensor.probes import ProbeError, bytecode, loader
 from sensor.probes.bytecode import Bytecode
 from sensor.probes.compiling import compile_apart
 from sensor.probes.ebpf import KernelSource
-from sensor.probes.loader import WANT_SUCCESS, Module
+from sensor.probes.loader import WANT_SUCCESS, Module, probe_names
 from tests.probes.conftest import SECONDS, everything
 
 OPENS = "import os\nfor n in range({}): os.close(os.open('/etc/hostname', 0))"
@@ -65,6 +65,17 @@ def test_closing_detaches_everything(source: KernelSource) -> None:
     for fd in descriptors:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
+
+
+def test_all_programs_are_detached_in_little_more_time_than_one(source: KernelSource) -> None:
+    module = Module(probe_names())
+    module.attach(probe_names())
+    programs = len(module.attached)
+    began = time.monotonic()
+    module.attach(["mkdir"])
+    # One after the other takes 30 ms each on an idle machine, which is longer than a stop may take.
+    assert time.monotonic() - began < programs * 0.012
+    module.close()
 
 
 def test_probes_that_are_no_longer_chosen_are_detached(source: KernelSource) -> None:
