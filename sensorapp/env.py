@@ -5,8 +5,12 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+
+DATABASES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 
 
 def text(name: str, default: str) -> str:
@@ -37,6 +41,17 @@ def number(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name} is {raw!r}; use a whole number") from None
 
 
+def database(name: str, default: str) -> dict[str, Any]:
+    """A database's address as Django's settings for it; the address, which may hold a password, is in no error."""
+    try:
+        config: dict[str, Any] = dict(dj_database_url.parse(text(name, default)))
+    except ValueError:
+        config = {}
+    if config.get("ENGINE") not in DATABASES or not config.get("NAME"):
+        raise ImproperlyConfigured(f"{name} is not an address this can use; write postgresql://user:password@host/name")
+    return config
+
+
 def secret(name: str) -> str | None:
     """A secret from `NAME`, or from the file that `NAME_FILE` names; None where neither is set."""
     path = os.environ.get(f"{name}_FILE")
@@ -53,9 +68,14 @@ def kept_secret(name: str, path: Path) -> str:
     given = secret(name)
     if given is not None:
         return given
-    if not path.exists():
-        _keep(secrets.token_urlsafe(48), path)
-    kept = path.read_text(encoding="utf-8").strip()
+    try:
+        if not path.exists():
+            _keep(secrets.token_urlsafe(48), path)
+        kept = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be kept: {error.strerror}. With DATA_DIR name a directory that you may write to"
+        ) from None
     if not kept:
         raise ImproperlyConfigured(f"{path} is empty; bring its content back from a backup, or delete it for a new one")
     return kept

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 
 from sensorapp import env, logs
@@ -79,9 +78,7 @@ TEMPLATES = [
 
 def _database() -> dict[str, Any]:
     """PostgreSQL where DATABASE_URL says so, else one SQLite file below DATA_DIR."""
-    config: dict[str, Any] = dict(
-        dj_database_url.parse(env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'sensorapp.sqlite3'}"))
-    )
+    config = env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'sensorapp.sqlite3'}")
     if config["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE: a transaction that will write takes the lock at its start, where waiting is possible.
         config["OPTIONS"] = {

@@ -46,6 +46,29 @@ def test_a_kept_secret_is_made_once_and_readable_by_its_owner_only(tmp_path: Pat
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_a_secret_that_cannot_be_kept_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ImproperlyConfigured, match=r"cannot be kept: Not a directory\. .* with DATA_DIR"):
+        env.kept_secret("SOME_KEPT_SECRET", tmp_path / "file" / "keys" / "secret_key")
+
+
+@pytest.mark.parametrize(
+    "url", ["hunter2", "mysql://me:hunter2@host/name", "postgresql://", "postgresql://h:hunter2/x"]
+)
+def test_a_database_it_cannot_use_is_refused_without_its_address(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_URL", url)
+    with pytest.raises(ImproperlyConfigured, match="SOME_URL is not an address this can use") as caught:
+        env.database("SOME_URL", "sqlite:///x")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_database_is_postgresql_or_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.database("SOME_URL", "sqlite:////var/x.sqlite3")["NAME"] == "/var/x.sqlite3"
+    monkeypatch.setenv("SOME_URL", "postgres://me:hush@db:5433/alerts")
+    config = env.database("SOME_URL", "sqlite:///x")
+    assert (config["HOST"], config["PORT"], config["NAME"], config["PASSWORD"]) == ("db", 5433, "alerts", "hush")
+
+
 def test_processes_that_start_together_keep_one_secret(tmp_path: Path) -> None:
     for number in range(20):
         path = tmp_path / "keys" / f"key-{number}"
