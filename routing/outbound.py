@@ -59,7 +59,7 @@ class OutboundError(Exception):
 
 
 class AddressRefused(OutboundError):
-    """The address is one that this server does not connect to; trying again changes nothing."""
+    """Nothing was sent, and trying again changes nothing; most often the address is one that must not be reached."""
 
 
 @dataclass(frozen=True)
@@ -298,6 +298,8 @@ def _plain_errors(host: str) -> Iterator[None]:
         raise OutboundError(f"{host} took the request but did not answer in time", arrived=True) from None
     except requests.exceptions.InvalidURL:
         raise AddressRefused("The address is not a valid URL") from None
+    except (requests.exceptions.InvalidHeader, UnicodeError):
+        raise AddressRefused("A header has a character that HTTP cannot carry; enter the value again") from None
     except requests.exceptions.RequestException:
         late = time.monotonic() >= _deadline.at
         problem = "did not finish its answer in time" if late else "closed the connection before it answered"

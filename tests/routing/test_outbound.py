@@ -202,6 +202,14 @@ def test_nonsense_is_a_broken_connection(peer: Peer) -> None:
     assert "secret-path" not in str(raised.value)
 
 
+@pytest.mark.parametrize("value", ["€", "a\nb"])
+def test_a_header_that_cannot_be_sent_is_refused_and_not_shown(httpserver: HTTPServer, value: str) -> None:
+    with pytest.raises(AddressRefused, match="A header") as raised:
+        request("GET", httpserver.url_for("/"), headers={"Authorization": f"secret{value}"})
+    assert "secret" not in str(raised.value)
+    assert not httpserver.log
+
+
 def test_headers_that_cannot_be_read_do_not_bring_the_address_into_the_log(
     peer: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
