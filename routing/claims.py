@@ -109,6 +109,13 @@ def give_back(deliveries: Sequence[Delivery]) -> None:
     mine.update(state=State.QUEUED, claim=None, lease_until=None, attempts_made=F("attempts_made") - 1)
 
 
+def release(untried: Sequence[Claimed]) -> None:
+    """Give claims back as if they had never been."""
+    with transaction.atomic():
+        Attempt.objects.filter(pk__in=[one.attempt.pk for one in untried]).delete()
+        give_back([one.delivery for one in untried])
+
+
 def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | None) -> None:
     """Write down how a claim's deliveries went, in one transaction. All belong to one sink."""
     sink = tries[0].claimed.delivery.sink
@@ -138,8 +145,7 @@ def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | 
         )
         _write(for_deliveries)
         Sink.objects.filter(pk=sink.pk).update(**for_sink)
-        Attempt.objects.filter(pk__in=[one.attempt.pk for one in untried]).delete()
-        give_back([one.delivery for one in untried])
+        release(untried)
 
 
 def _complete(tried: Tried, outcome: Attempt.Outcome) -> None:

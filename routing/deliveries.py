@@ -59,8 +59,12 @@ def _try(claimed: list[Claimed], now: datetime) -> list[Attempt]:
     """Send what was claimed, one after the other, and write down how it went."""
     if not claimed:
         return []
-    alerts = alerts_of(one.delivery for one in claimed)
     sender = _sender(claimed[0].delivery.sink)
+    if isinstance(sender, Sender) and not sender.may_repeat():
+        # If this worker dies, everything it holds counts as perhaps arrived and is not sent again.
+        claims.release(claimed[1:])
+        del claimed[1:]
+    alerts = alerts_of(one.delivery for one in claimed)
     began = time.monotonic()
     tries: list[Tried] = []
     for one in claimed:

@@ -273,6 +273,22 @@ def test_a_dead_workers_delivery_is_unknown_where_the_sink_forbids_repeats() -> 
     assert (delivery.state, delivery.settled_at) == ("unknown", SOON)
 
 
+def test_a_worker_that_dies_holds_one_delivery_of_a_sink_that_forbids_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = build.sink("slack", config={"repeat_unknown": False}, secrets={"webhook_url": "http://127.0.0.1:9/"})
+    for _ in range(3):
+        owed(sink)
+
+    def die(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr("requests.Session.request", die)
+    with pytest.raises(SystemExit):
+        deliveries.send_next(sink.pk, 3, NOW)
+    found = Delivery.objects.order_by("pk").values_list("state", "attempts_made")
+    assert list(found) == [("sending", 1), ("queued", 0), ("queued", 0)]
+    assert Attempt.objects.count() == 1
+
+
 def test_a_worker_that_was_given_up_on_cannot_overwrite_its_successor(sink: Sink, httpserver: HTTPServer) -> None:
     delivery = owed(sink)
     claimed = held(delivery)
