@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,10 @@ PAUSES = (0.1, 0.5, 1.0, 2.0)
 HEALTHY = 20.0
 # How long a child may take to stop before it is killed (seconds).
 GRACE = 10.0
+# Lines of a quiet child that are kept for the case that it ends.
+KEPT_LINES = 20
+# How long to wait for the last lines of a child that ended (seconds); what it left behind may hold its pipe open.
+LAST_LINES = 1.0
 
 
 @dataclass
@@ -32,11 +37,15 @@ class Child:
     env: Mapping[str, str] = field(default_factory=dict)
     on_exit: Callable[["Child", int], bool] | None = None
     """Called with the exit status when it ends by itself; False: do not start it again."""
+    quiet: bool = False
+    """Its lines are shown only if it ends by itself, the newest KEPT_LINES of them."""
     process: "subprocess.Popen[str] | None" = None
     started_at: float = 0.0
     deaths: int = 0
     restart_at: float | None = None
     wanted: bool = True
+    kept: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    reader: threading.Thread | None = None
 
 
 class Supervisor:
@@ -93,6 +102,11 @@ class Supervisor:
             _end_group(process.pid)
             process.wait()
 
+    def show_kept(self, child: Child) -> None:
+        """Shows what a quiet child has said so far."""
+        while child.kept:
+            say(child.name, child.kept.popleft())
+
     def _tend(self) -> None:
         now = time.monotonic()
         for child in self.children:
@@ -105,6 +119,9 @@ class Supervisor:
 
     def _buried(self, child: Child, process: "subprocess.Popen[str]", now: float) -> None:
         _end_group(process.pid)
+        if child.reader is not None:
+            child.reader.join(LAST_LINES)
+        self.show_kept(child)
         status = process.returncode
         if child.on_exit is not None and not child.on_exit(child, status):
             child.wanted = False
@@ -131,16 +148,20 @@ class Supervisor:
             bufsize=1,
             start_new_session=True,
         )
-        threading.Thread(
+        child.reader = threading.Thread(
             target=self._read, args=(child, child.process), name=f"lines of {child.name}", daemon=True
-        ).start()
+        )
+        child.reader.start()
 
     def _read(self, child: Child, process: "subprocess.Popen[str]") -> None:
         if process.stdout is None:
             return
         with process.stdout as lines:
             for line in lines:
-                say(child.name, line.rstrip("\n"))
+                if child.quiet:
+                    child.kept.append(line.rstrip("\n"))
+                else:
+                    say(child.name, line.rstrip("\n"))
                 self._watch_line(child.name, line)
 
 

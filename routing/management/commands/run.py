@@ -5,6 +5,7 @@ Prints `ready: URL` when the first alert could arrive, and stops everything on C
 """
 
 import argparse
+import logging
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 from django.utils import timezone
 
 from routing import firstrun
@@ -30,6 +32,8 @@ CANNOT_WATCH = 3
 # What the sensor says once its probes are attached.
 SENSOR_READY = "ready"
 START_TIMEOUT = 60.0
+# How long the broker may take to answer (seconds); an embedded one loads what it had kept.
+BROKER_TIMEOUT = 20.0
 # Celery warns about running as root, which the embedded mode must where the sensor reads the kernel.
 QUIET_AS_ROOT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 
@@ -45,6 +49,9 @@ class Command(BaseCommand):
         if (sensor := env.text("SENSOR", "auto")) not in ("auto", "off"):
             raise CommandError(f"SENSOR is {sensor!r}; use auto or off")
         _refuse_taken_port(host, port)
+        if "LOG_LEVEL" not in os.environ:
+            # What this process itself prepares is in the audit log; the terminal is for what a person must read.
+            logging.getLogger().setLevel(logging.WARNING)
         self.sensor_ready = sensor == "off"
         self.supervisor = Supervisor(self._watch_line)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -57,10 +64,13 @@ class Command(BaseCommand):
         say("run", "stopped")
 
     def _start(self, host: str, port: int, *, with_sensor: bool) -> None:
-        if not os.environ.get("REDIS_URL"):
-            self._start_valkey()
+        if not self._has_broker():
+            return
         _collect_static()
-        call_command("migrate", interactive=False, verbosity=0)
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+        except OperationalError as error:
+            raise CommandError(f"the database cannot be used: {str(error).strip()}\nLook at DATABASE_URL.") from None
         first = firstrun.prepare(timezone.now(), admin_password=env.secret("ADMIN_PASSWORD"))
         if first.password is not None:
             self.stdout.write(f"\n  administrator: {first.username}\n  password (shown once): {first.password}\n\n")
@@ -74,19 +84,30 @@ class Command(BaseCommand):
             self.stdout.write(f"ready: {url}")
             self.stdout.flush()
 
-    def _start_valkey(self) -> None:
+    def _has_broker(self) -> bool:
+        """Waits for the broker, the embedded one where REDIS_URL names none; False where Ctrl-C came first."""
+        broker = None
         try:
-            self.supervisor.start(Child("broker", valkey.command(settings.DATA_DIR)))
-        except valkey.NoValkey as error:
-            raise CommandError(str(error)) from None
-        client = redis.Redis(unix_socket_path=str(valkey.socket_path(settings.DATA_DIR)))
-        for _ in range(int(START_TIMEOUT / 0.05)):
+            client = redis.Redis.from_url(settings.REDIS_URL)
+            if not os.environ.get("REDIS_URL"):
+                broker = Child("broker", valkey.command(settings.DATA_DIR), quiet=True)
+                self.supervisor.start(broker)
+        except (ValueError, valkey.NoValkey) as error:
+            raise CommandError(f"no broker: {error}") from None
+        reason = ""
+        for _ in range(int(BROKER_TIMEOUT / 0.05)):
             try:
                 client.ping()
-                return
-            except redis.ConnectionError:
-                if self.supervisor.wait(0.05):
-                    return
+                return True
+            except redis.RedisError as error:
+                reason = str(error)
+            if self.supervisor.wait(0.05):
+                return False
+            if broker is not None and broker.deaths > 1:
+                break
+        if broker is None:
+            raise CommandError(f"the broker does not answer: {reason}. Look at REDIS_URL.")
+        self.supervisor.show_kept(broker)
         raise CommandError(f"the embedded Valkey did not start; its lines above say why (data: {settings.DATA_DIR})")
 
     def _wait_until_ready(self, url: str) -> bool:
@@ -132,7 +153,8 @@ def _collect_static() -> None:
 
 def _web_command(host: str, port: int) -> list[str]:
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", host, "--port", str(port)]
-    return [*command, "--workers", "1", "--no-ws", "--respawn-failed-workers", "sensorapp.asgi:application"]
+    command += ["--workers", "1", "--no-ws", "--respawn-failed-workers", "--log-level", "warning"]
+    return [*command, "sensorapp.asgi:application"]
 
 
 def _worker_command() -> list[str]:

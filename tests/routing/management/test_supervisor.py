@@ -100,6 +100,22 @@ def test_a_child_that_says_it_cannot_go_on_stays_down(watched: Watched) -> None:
     assert watched.lines == ["bye"]
 
 
+def test_a_quiet_child_is_heard_only_if_it_ends(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+    says = "import signal, sys; print('all is well', flush=True); signal.pause()"
+    watched.supervisor.start(Child("calm", [sys.executable, "-c", says], quiet=True))
+    watched.wait_for_lines(1)
+    assert "all is well" not in capsys.readouterr().out
+    fails = "import sys; print('no disk'); sys.exit(1)"
+    watched.supervisor.start(Child("broken", [sys.executable, "-c", fails], quiet=True))
+    watched.wait_for_lines(2)
+    shown = ""
+    while "broken ended with status 1" not in shown:
+        watched.supervisor.wait(0.02)
+        shown += capsys.readouterr().out
+    assert "broken | no disk" in shown
+    assert "all is well" not in shown
+
+
 def test_a_childs_environment_is_added_to_ours(watched: Watched) -> None:
     shows = [sys.executable, "-c", "import os, signal; print(os.environ['GREETING'], flush=True); signal.pause()"]
     watched.supervisor.start(Child("shower", shows, env={"GREETING": "hello"}))

@@ -25,3 +25,8 @@ def test_it_listens_on_a_socket_only_its_owner_may_use(tmp_path: Path) -> None:
     assert command[command.index("--unixsocketperm") + 1] == "700"
     assert command[command.index("--appendonly") + 1] == "yes"
     assert (tmp_path / "valkey").stat().st_mode & 0o077 == 0
+
+
+def test_a_directory_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(valkey.NoValkey, match="name a shorter DATA_DIR"):
+        valkey.command(tmp_path / ("x" * valkey.LONGEST_SOCKET))
