@@ -5,7 +5,7 @@ import resource
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.event import Event
@@ -15,6 +15,7 @@ from sensor.rules.compiler import check_condition, compile_checked
 from sensor.rules.errors import Source
 from sensor.rules.output import compile_output
 from tests.sensor.rules import vectors
+from tests.sensor.rules.vectors import UNHURRIED
 
 MUTATIONS = 200_000
 PIECES = [
@@ -40,22 +41,25 @@ def result_or_error(text: str | bytes) -> None:
 
 
 @given(st.text(max_size=200))
+@UNHURRIED
 def test_any_text_parses_or_is_an_error(text):
     result_or_error(text)
 
 
 @given(st.binary(max_size=200))
+@UNHURRIED
 def test_any_bytes_parse_or_are_an_error(data):
     result_or_error(data)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30))
+@UNHURRIED
 def test_any_row_of_the_languages_pieces_parses_or_is_an_error(pieces):
     result_or_error(" ".join(pieces))
 
 
 @given(st.binary(max_size=400))
-@settings(deadline=None)
+@UNHURRIED
 def test_any_bytes_load_or_are_an_error(data):
     ruleset = load([("fuzz.yaml", data)])
     assert not (ruleset.errors and ruleset.rules)
@@ -67,7 +71,7 @@ def test_any_bytes_load_or_are_an_error(data):
                                          "exceptions", "override", "append", "tags", "fields", "comps", "values",
                                          "name", "count", "by", "over", "at_least"]), inner, max_size=7),
                     max_leaves=25))  # fmt: skip
-@settings(deadline=None)
+@UNHURRIED
 def test_any_yaml_value_loads_or_is_an_error(value):
     import yaml
 
@@ -79,6 +83,7 @@ def test_any_yaml_value_loads_or_is_an_error(value):
 @given(
     st.lists(st.sampled_from(["%", "*", "12", "proc.name", "evt.arg", "[", "]", "toupper(", ")", " ", "x", "\udcff"]))
 )
+@UNHURRIED
 def test_any_output_compiles_or_is_an_error(pieces):
     refused = None
     try:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.rules import text
+from tests.sensor.rules.vectors import UNHURRIED
 
 
 @pytest.mark.parametrize(
@@ -57,11 +58,13 @@ def test_a_glob_matches_as_fnmatch_does(pattern, value, matches):
 
 
 @given(st.text(alphabet="ab*?/", max_size=8), st.text(alphabet="ab/", max_size=8))
+@UNHURRIED
 def test_globs_without_brackets_agree_with_the_standard_library(pattern, value):
     assert text.glob(pattern)(value) is fnmatch.fnmatchcase(value, pattern)
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
+@UNHURRIED
 def test_any_text_is_a_glob(pattern, value):
     assert text.glob(pattern)(value) in (True, False)
     assert text.glob(pattern, True)(value) in (True, False)

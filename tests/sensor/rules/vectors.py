@@ -9,12 +9,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sensor.event import Event, Fd, Process
 from sensor.fields import SYSCALL, Catalog, Field, Type
 from sensor.fields.flags import OPEN
 
 ROOT = Path(__file__).parents[3]
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties: a machine that is busy with something else is no failure of ours."""
+
 PASSED: Counter[str] = Counter()
 """Cases that passed, by file; printed at the end of the run."""
 
