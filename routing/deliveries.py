@@ -140,12 +140,12 @@ def _after_a_crash(delivery: Delivery, now: datetime) -> dict[str, Any]:
     return {"state": State.QUEUED, "next_attempt_at": now}
 
 
-def retry(delivery: Delivery, by: AbstractBaseUser, now: datetime) -> bool:
+def retry(delivery: Delivery, by: AbstractBaseUser, now: datetime, ip: str | None = None) -> bool:
     """A person sends it again, or at once; False where it is being sent at this moment."""
-    return retry_all(Delivery.objects.filter(pk=delivery.pk), by, now) == [delivery.pk]
+    return retry_all(Delivery.objects.filter(pk=delivery.pk), by, now, ip) == [delivery.pk]
 
 
-def retry_all(deliveries: QuerySet[Delivery], by: AbstractBaseUser, now: datetime) -> list[int]:
+def retry_all(deliveries: QuerySet[Delivery], by: AbstractBaseUser, now: datetime, ip: str | None = None) -> list[int]:
     """A person sends a range again; the ids to ring for. The messages keep their uuids, so receivers see repeats."""
     with transaction.atomic():
         chosen = list(deliveries.exclude(state__in=[State.SENDING, State.FOLDED]).order_by("pk").select_for_update())
@@ -154,17 +154,19 @@ def retry_all(deliveries: QuerySet[Delivery], by: AbstractBaseUser, now: datetim
             state=State.QUEUED, next_attempt_at=now, settled_at=None, claim=None, lease_until=None
         )
         for delivery in chosen:
-            audit.record(by, "send again", delivery, before={"state": delivery.state}, after={"state": State.QUEUED})
+            before, after = {"state": delivery.state}, {"state": State.QUEUED.value}
+            audit.record(by, "send again", delivery, before, after, ip=ip, now=now)
     return ids
 
 
-def discard(delivery: Delivery, by: AbstractBaseUser, now: datetime) -> bool:
+def discard(delivery: Delivery, by: AbstractBaseUser, now: datetime, ip: str | None = None) -> bool:
     """A person gives up on it; False where it is being sent at this moment, or was sent."""
     with transaction.atomic():
         waiting = Delivery.objects.filter(pk=delivery.pk, state__in=[State.QUEUED, State.FAILED, State.UNKNOWN])
         if not waiting.update(state=State.DISCARDED, settled_at=now):
             return False
-        audit.record(by, "discard", delivery, before={"state": delivery.state}, after={"state": State.DISCARDED})
+        before, after = {"state": delivery.state}, {"state": State.DISCARDED.value}
+        audit.record(by, "discard", delivery, before, after, ip=ip, now=now)
     return True
 
 
@@ -179,7 +181,7 @@ def revive(sink: Sink, now: datetime) -> list[int]:
     return next_for(sink.pk, now, MOST_IN_FLIGHT)
 
 
-def test(sink: Sink, by: AbstractBaseUser, now: datetime) -> Attempt:
+def test(sink: Sink, by: AbstractBaseUser, now: datetime, ip: str | None = None) -> Attempt:
     """Send a test message now and wait for the outcome, also to a disabled sink. It is never tried again."""
     with transaction.atomic():
         delivery = Delivery.objects.create(
@@ -195,7 +197,7 @@ def test(sink: Sink, by: AbstractBaseUser, now: datetime) -> Attempt:
             created_at=now,
         )
         attempt = Attempt.objects.create(delivery=delivery, number=1, started_at=now)
-        audit.record(by, "test", sink)
+        audit.record(by, "test", sink, ip=ip, now=now)
     _try([Claimed(delivery, attempt)], now)
     if attempt.outcome == Attempt.Outcome.RETRY:
         # Whoever pressed the button sees what went wrong, and presses it again.

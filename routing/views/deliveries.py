@@ -10,7 +10,7 @@ from routing import access
 from routing import deliveries as service
 from routing.access import requires
 from routing.models import Delivery, Sink
-from routing.views.asking import person
+from routing.views.asking import address, person
 from routing.views.paging import counted, page
 from routing.views.show import show
 
@@ -57,7 +57,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Send it again, now."""
     chosen = access.delivery_for(request.user, pk, to="respond")
-    if service.retry(chosen, person(request), timezone.now()):
+    if service.retry(chosen, person(request), timezone.now(), address(request)):
         messages.success(request, "It is sent again within a second.")
     else:
         messages.error(request, "It is being sent at this moment, so nothing was changed.")
@@ -69,7 +69,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
 def discard(request: HttpRequest, pk: int) -> HttpResponse:
     """Give up on it."""
     chosen = access.delivery_for(request.user, pk, to="respond")
-    if service.discard(chosen, person(request), timezone.now()):
+    if service.discard(chosen, person(request), timezone.now(), address(request)):
         messages.success(request, "Discarded. It stays in the log and can be sent again.")
     else:
         messages.error(request, "It was sent already, or is being sent at this moment; nothing was changed.")
@@ -84,6 +84,6 @@ def retry_dead(request: HttpRequest) -> HttpResponse:
     sink = request.POST.get("sink", "")
     if sink.isdecimal():
         dead = dead.filter(sink=int(sink))
-    ids = service.retry_all(dead, person(request), timezone.now())
+    ids = service.retry_all(dead, person(request), timezone.now(), address(request))
     messages.success(request, f"{len(ids)} dead {'letter is' if len(ids) == 1 else 'letters are'} sent again.")
     return redirect("deliveries")

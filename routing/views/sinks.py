@@ -172,7 +172,7 @@ def sink(request: HttpRequest, pk: int) -> HttpResponse:
 def test(request: HttpRequest, pk: int) -> HttpResponse:
     """Send a test message and show what was sent and what came back, secrets masked."""
     chosen = access.sink_for(request.user, pk, to="edit")
-    attempt = deliveries.test(chosen, person(request), timezone.now())
+    attempt = deliveries.test(chosen, person(request), timezone.now(), address(request))
     if request.headers.get("HX-Request") == "true":
         return show(request, "sinks/_attempt.html", {"attempt": attempt, "sink": chosen})
     return redirect("sink", pk=pk)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from django.utils import timezone
 
-from routing.models import Delivery
+from routing.models import AuditEntry, Delivery
 from tests import build
 
 
@@ -39,6 +39,9 @@ def test_a_dead_letter_is_sent_again_or_discarded(as_user, bob, world: SimpleNam
     client.post(f"{address}discard/")
     world.delivery.refresh_from_db()
     assert world.delivery.state == "discarded"
+    client.post("/deliveries/retry-dead/")
+    remembered = AuditEntry.objects.filter(user=bob).values_list("verb", "address")
+    assert set(remembered) == {("send again", "127.0.0.1"), ("discard", "127.0.0.1")}
 
 
 def test_what_is_being_sent_is_left_alone(as_user, bob) -> None:
