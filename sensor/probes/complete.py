@@ -36,7 +36,8 @@ def executed(process: Process, decoder: Decoder, record: bytes, values: tuple[An
     argv = strings(record, value("argv"))
     process.exe, process.args = (argv[0], argv[1:]) if argv else (None, None)
     process.env = strings(record, value("env"))
-    process.cwd = tree(record, value("cwd")) or files.directory(process.pid, files.AT_FDCWD)
+    # A program starts where its process was, so what is known of that stays true.
+    process.cwd = tree(record, value("cwd")) or process.cwd or files.directory(process.pid, files.AT_FDCWD)
     exepath = tree(record, value("exepath"))
     # A file in no directory has its bare name in the tree; the kernel shows it the same way.
     process.is_exe_from_memfd = exepath is not None and exepath.startswith("/memfd:")

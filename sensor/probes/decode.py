@@ -4,7 +4,7 @@ import struct
 from operator import itemgetter
 from typing import Any
 
-from sensor.context.files import absolute
+from sensor.context.files import AT_FDCWD, absolute, directory
 from sensor.event import RelativePath
 from sensor.probes.schema import EventType
 
@@ -12,6 +12,7 @@ HEAD = (
     "type", "cpu", "pid", "time", "start_time", "res", "tid", "ppid", "uid", "gid", "comm_low", "comm_high",
 )  # fmt: skip
 """Members of `struct head` in its order: the values of every event start with them."""
+_PID = HEAD.index("pid")
 
 
 class Malformed(Exception):
@@ -36,7 +37,16 @@ class Decoder:
             (name, self.at[parameter], layout.kinds[self.at[parameter]])
             for name, parameter in zip(self._names, event.parameters, strict=True)
         ]
-        self._texts = [(name, at, self.at.get(f"base_{name}")) for name, at, kind in kinds if kind == "text"]
+        # A path's directory descriptor is the parameter before it: `dirfd, name`, `olddirfd, oldpath, …`.
+        before = [
+            None,
+            *(at if name.endswith(("dirfd", "dir")) and kind == "s32" else None for name, at, kind in kinds),
+        ]
+        self._texts = [
+            (name, at, self.at.get(f"base_{name}"), dirfd)
+            for (name, at, kind), dirfd in zip(kinds, before, strict=False)
+            if kind == "text"
+        ]
         self._bytes = [(name, at) for name, at, kind in kinds if kind == "bytes"]
 
     def values(self, record: bytes) -> tuple[Any, ...]:
@@ -45,19 +55,30 @@ class Decoder:
             raise Malformed(f"{self.event.name}: {len(record)} bytes, its struct has {self._struct.size}")
         return self._struct.unpack_from(record)
 
-    def arguments(self, record: bytes, values: tuple[Any, ...]) -> dict[str, Any]:
-        """The parameters by name; raises Malformed."""
+    def arguments(self, record: bytes, values: tuple[Any, ...], cwd: str | None = None) -> dict[str, Any]:
+        """The parameters by name; raises Malformed.
+
+        Where a directory was too deep for the probe, a relative path is read from `cwd` or as /proc shows it, so
+        that nobody hides a file by opening it from far below.
+        """
         arguments = dict(zip(self._names, self._pick(values), strict=True))
-        for name, at, base in self._texts:
+        for name, at, base, dirfd in self._texts:
             text = string(record, values[at])
             if base is not None and text is not None and text[:1] != "/":
-                path = absolute(text, tree(record, values[base]))
+                start = tree(record, values[base])
+                if start is None:
+                    start = _start(values[_PID], AT_FDCWD if dirfd is None else values[dirfd], cwd)
+                path = absolute(text, start)
                 if path is not None:
                     text = RelativePath(text, path)
             arguments[name] = text
         for name, at in self._bytes:
             arguments[name] = piece(record, values[at])
         return arguments
+
+
+def _start(pid: int, dirfd: int, cwd: str | None) -> str | None:
+    return cwd if dirfd == AT_FDCWD and cwd is not None else directory(pid, dirfd)
 
 
 def _picker(indexes: list[int]) -> Any:

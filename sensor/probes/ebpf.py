@@ -10,11 +10,11 @@ from typing import Any
 import structlog
 
 from sensor.context.clock import boot_id, boot_offset
-from sensor.context.files import AT_FDCWD, directory
+from sensor.context.files import AT_FDCWD, absolute, directory
 from sensor.context.processes import Processes
 from sensor.event import Event, Process
 from sensor.probes import complete
-from sensor.probes.decode import Decoder, Malformed, comm, tree
+from sensor.probes.decode import Decoder, Malformed, comm, string, tree
 from sensor.probes.loader import WANT_DENIED, WANT_FAILED, WANT_SUCCESS, Module, probe_names
 
 log = structlog.get_logger(__name__)
@@ -146,7 +146,7 @@ class KernelSource:
             self._update(probe, process, decoder, record, values)
         if number not in self._reported:
             return None
-        arguments = decoder.arguments(record, values)
+        arguments = decoder.arguments(record, values, process.cwd)
         if probe == "exec":
             arguments = (
                 complete.execution_arguments(process, arguments)
@@ -176,7 +176,11 @@ class KernelSource:
         elif probe == "exec":
             complete.executed(process, decoder, record, values)
         elif probe == "chdir":
-            process.cwd = tree(record, values[at["cwd"]]) or directory(process.pid, AT_FDCWD)
+            process.cwd = (
+                tree(record, values[at["cwd"]])
+                or directory(process.pid, AT_FDCWD)
+                or absolute(string(record, values[at["path"]]) or "", process.cwd if values[at["path"]] else None)
+            )
         else:
             self._table.exited(process)
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,33 @@ def test_a_thread_is_told_apart_from_its_process(workload: Workload) -> None:
     assert event.proc is not None
     assert event.proc.tid != event.proc.pid
     assert event.proc.name == "worker"
+
+
+DEEP = "os.makedirs('/'.join('d' * 60)); os.chdir('/'.join('d' * 60)); up = '../' * 200\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("os.open(up + 'etc/shadow', 0)", "/etc/shadow"),
+        ("d = os.open('.', 0); os.open(up + 'etc/shadow', 0, dir_fd=d); os.read(0, 1)", "/etc/shadow"),
+        ("os.execv('/bin/sh', ['sh', '-c', f': < {up}etc/shadow'])", "/etc/shadow"),
+    ],
+)
+def test_no_directory_is_too_deep_to_see_what_is_opened_from_there(
+    source: KernelSource, tmp_path: Path, code: str, name: str
+) -> None:
+    command = [sys.executable, "-I", "-S", "-c", f"import os\n{DEEP}{code}"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        names = []
+        for event in everything(source, child.pid):
+            if event.proc and event.proc.pid == child.pid and event.fd is not None:
+                names.append(event.fd.name)
+            if name in names:
+                # Only now may it go: what a deep directory is called is read from the process while it lives.
+                child.stdin.close()
+    assert name in names
 
 
 def test_what_the_sensor_does_itself_is_not_reported(source: KernelSource, tmp_path: Path) -> None:
