@@ -1,0 +1,73 @@
+import pytest
+from pytest_httpserver import HTTPServer
+
+from routing.sinks.base import Verdict
+from routing.sinks.discord import Discord
+from routing.sinks.lengths import utf16
+from tests.routing.sinks import samples
+
+WEBHOOK = {"webhook_url": "https://discord.com/api/webhooks/1/x"}
+
+
+def test_every_limit_of_an_embed_is_kept_by_the_largest_message() -> None:
+    (embed,) = Discord(WEBHOOK).payload(samples.enormous())["embeds"]
+    fields = embed["fields"]
+    assert utf16(embed["title"]) <= 256
+    assert utf16(embed["description"]) <= 4096
+    assert len(fields) <= 25
+    assert all(0 < utf16(field["name"]) <= 256 and 0 < utf16(field["value"]) <= 1024 for field in fields)
+    texts = [embed["title"], embed["description"], embed["footer"]["text"]]
+    texts += [text for field in fields for text in (field["name"], field["value"])]
+    assert sum(map(utf16, texts)) <= 6000
+
+
+def test_emoji_count_twice_and_still_fit() -> None:
+    many = "😀" * 10_000
+    alert = samples.alert(output=many, output_fields={"proc.name": many, "proc.cmdline": many, "fd.name": many})
+    (embed,) = Discord(WEBHOOK).payload(samples.message("firing", alert))["embeds"]
+    texts = [embed["title"], embed["description"], embed["footer"]["text"]]
+    texts += [text for field in embed["fields"] for text in (field["name"], field["value"])]
+    assert sum(map(utf16, texts)) <= 6000
+    assert all(utf16(field["value"]) <= 1024 for field in embed["fields"])
+
+
+def test_nobody_is_called_by_an_alert() -> None:
+    payload = Discord(WEBHOOK).payload(samples.message("firing", samples.alert(output="@everyone <@&42> see `this`")))
+    assert payload["allowed_mentions"] == {"parse": []}
+    description = payload["embeds"][0]["description"]
+    assert "@everyone" not in description
+    assert "<@&" not in description
+
+
+def test_a_field_of_blanks_is_left_out() -> None:
+    alert = samples.alert(hostname=" ", output_fields={"fd.name": "\n"})
+    (embed,) = Discord(WEBHOOK).payload(samples.message("firing", alert))["embeds"]
+    assert all(field["value"].strip() for field in embed["fields"])
+
+
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [({}, "wait=true"), ({"thread_id": "42"}, "wait=true&thread_id=42"), ({"thread_id": "4&wait=false"}, "wait=true")],
+)
+def test_discord_is_asked_whether_it_was_saved(httpserver: HTTPServer, options: dict[str, str], query: str) -> None:
+    httpserver.expect_request("/api/webhooks/1/x", query_string=query).respond_with_json({"id": "7"})
+    sender = Discord({"webhook_url": httpserver.url_for("/api/webhooks/1/x"), **options})
+    assert sender.deliver(samples.message()).verdict is Verdict.SENT
+
+
+def test_a_deleted_webhook_is_gone(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_json({"message": "Unknown Webhook", "code": 10015}, status=404)
+    assert Discord({"webhook_url": httpserver.url_for("/hook")}).deliver(samples.message()).verdict is Verdict.GONE
+
+
+def test_a_full_bucket_names_the_time(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_json(
+        {"message": "You are being rate limited.", "retry_after": 0.529}, status=429, headers={"Retry-After": "1"}
+    )
+    outcome = Discord({"webhook_url": httpserver.url_for("/hook")}).deliver(samples.message())
+    assert (outcome.verdict, outcome.retry_after) == (Verdict.RETRY, 1.0)
+
+
+def test_whether_a_repeat_is_risked_is_an_option() -> None:
+    assert Discord(WEBHOOK).may_repeat()
+    assert not Discord({**WEBHOOK, "repeat_unknown": False}).may_repeat()
