@@ -181,7 +181,7 @@ def revive(sink: Sink, now: datetime) -> list[int]:
     return next_for(sink.pk, now, MOST_IN_FLIGHT)
 
 
-def test(sink: Sink, by: AbstractBaseUser, now: datetime, ip: str | None = None) -> Attempt:
+def test(sink: Sink, by: AbstractBaseUser, now: datetime, ip: str | None) -> Attempt:
     """Send a test message now and wait for the outcome, also to a disabled sink. It is never tried again."""
     with transaction.atomic():
         delivery = Delivery.objects.create(

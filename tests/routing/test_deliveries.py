@@ -379,7 +379,7 @@ def test_a_mended_sink_sends_what_waits_at_once(sink: Sink) -> None:
 
 def test_a_test_message_goes_out_at_once_and_is_never_repeated(sink: Sink, httpserver: HTTPServer, erin: User) -> None:
     answer(httpserver, 503, "not now")
-    attempt = deliveries.test(sink, erin, NOW)
+    attempt = deliveries.test(sink, erin, NOW, None)
     assert (attempt.status, attempt.response, attempt.outcome) == (503, "not now", "failed")
     assert '"type":"alerts.test"' in attempt.request
     delivery = Delivery.objects.get()
@@ -391,7 +391,7 @@ def test_a_test_message_goes_out_at_once_and_is_never_repeated(sink: Sink, https
 def test_a_test_reaches_a_disabled_sink(sink: Sink, httpserver: HTTPServer, erin: User) -> None:
     answer(httpserver, 200)
     Sink.objects.update(enabled=False)
-    assert deliveries.test(sink, erin, NOW).outcome == "sent"
+    assert deliveries.test(sink, erin, NOW, None).outcome == "sent"
 
 
 def together(work: Callable[[], Any], times: int) -> list[Any]:
