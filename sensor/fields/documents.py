@@ -1,4 +1,4 @@
-"""Fields read from a JSON document: `json.*`, its old name `jevt.*`, and helpers for catalogs made of paths."""
+"""Fields read from a JSON document: `json.*`, its old name `jevt.*`, and the parts of catalogs made of paths."""
 
 from collections.abc import Callable
 from typing import Any

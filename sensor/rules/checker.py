@@ -12,8 +12,8 @@ from sensor.rules import ast, literals, text, transformers, typed
 from sensor.rules.errors import RuleError, Span
 from sensor.rules.lexer import COMPILE_ERROR
 
-MAX_NODES = 100_000
-"""Conditions within one condition, macros put in place."""
+MAX_NODES = 20_000
+"""Checks and operators in one condition, macros put in place."""
 
 _EXACT = frozenset({"=", "!=", "in", "intersects"})
 
@@ -235,4 +235,16 @@ def expand(expr: ast.Expr, macros: Mapping[str, ast.Expr]) -> ast.Expr:
     if isinstance(expr, ast.Not):
         child = expand(expr.child, macros)
         return expr if child is expr.child else ast.Not(child, span=expr.span)
+    return expr
+
+
+def bounded(expr: ast.Expr) -> ast.Expr:
+    """The tree, where it is not larger than a condition may be; raises RuleError."""
+    number, pending = 0, [expr]
+    while pending:
+        one = pending.pop()
+        number += 1
+        if number > MAX_NODES and expr.span is not None:
+            raise RuleError(COMPILE_ERROR, f"the condition has more than {MAX_NODES} parts", expr.span)
+        pending.extend(ast.children(one))
     return expr

@@ -37,7 +37,7 @@ def check_condition(
         priorities = any(one.type is Type.PRIORITY for one in catalog.fields.values())
         condition = parser.parse(condition, priorities=priorities)
     checking = checker.Checker(catalog)
-    found = checking.condition(checker.expand(condition, macros or {}))
+    found = checking.condition(checker.bounded(checker.expand(condition, macros or {})))
     if found is None:
         raise checking.errors[0]
     return found

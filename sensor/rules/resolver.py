@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable
 
 from sensor.rules import ast, lexer
+from sensor.rules.checker import MAX_NODES
 from sensor.rules.definitions import Definitions, ListDef, MacroDef, RuleDef
 from sensor.rules.errors import Place, RuleError
 from sensor.rules.lexer import Cursor
@@ -20,8 +21,6 @@ INVALID = "LOAD_ERR_VALIDATE"
 MAX_LIST_VALUES = 100_000
 MAX_LEVELS = 100
 """Conditions within each other, macros put in place: everything that walks a tree does so by calling itself."""
-MAX_NODES = 20_000
-"""Checks and operators in one condition, macros put in place."""
 
 
 class Resolver:

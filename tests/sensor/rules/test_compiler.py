@@ -94,6 +94,12 @@ def test_a_priority_that_does_not_exist_is_refused():
         compile_condition("alert.priority = high", PRIORITIES)
 
 
+def test_a_condition_may_have_many_parts_but_not_any_number():
+    assert compile_condition(" or ".join(["proc.pid = 1"] * 10_000), SYSCALL)
+    with pytest.raises(RuleError, match="more than 20000 parts"):
+        compile_condition(" or ".join(["proc.pid = 1"] * 20_001), SYSCALL)
+
+
 def test_macros_may_be_given():
     holds = compile_condition("shell and proc.pid = 1", SYSCALL, {"shell": parse("proc.name = sh")})
     assert holds(Event(type="execve", time=0, proc=Process(pid=1, name="sh"))) is True
