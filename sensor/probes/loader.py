@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 FOLDER = Path(__file__).resolve().parents[2] / "bpf"
 RING_BYTES = 8 << 20
+DETACHING_THREADS = 16
+"""The service may have 64 threads and processes (TasksMax= in deploy/)."""
 WANTED_SLOTS = 512
 """Event types the `wanted` map has room for: one page of 64-bit values. Slot 0 has the sensor's pid."""
 
@@ -158,10 +160,9 @@ class Module:
 
 def _detach(descriptors: Collection[int]) -> None:
     """Close attachments side by side: the kernel waits about 30 ms for each, and all can wait for the same moment."""
-    if descriptors:
-        with ThreadPoolExecutor(len(descriptors)) as threads:
-            for _ in threads.map(os.close, descriptors):
-                pass
+    with ThreadPoolExecutor(DETACHING_THREADS) as threads:
+        for _ in threads.map(os.close, descriptors):
+            pass
 
 
 def _refused(reasons: Mapping[str, str]) -> ProbeError:
