@@ -43,6 +43,10 @@ def compile_apart(common: Path, probes: Sequence[Path], defines: Mapping[str, in
         )
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"compiling the probes took more than {SECONDS} s; try again") from error
+    except OSError as error:
+        raise ProbeError(
+            f"the compiler cannot be started: {sys.executable}: {error.strerror}; let the sensor's user run it"
+        ) from error
     said = child.stderr.decode(errors="replace").strip()[-_SAID:]
     if child.returncode == 0:
         if said:
