@@ -83,7 +83,7 @@ class Poster:
             case Verdict.ACCEPTED if isinstance(answer.body, dict) and "accepted" in answer.body:
                 self._accepted(batch, answer)
                 return 0.0
-            case Verdict.REFUSED if _rejections(answer):
+            case Verdict.REFUSED if _rejections(answer, batch):
                 self._accepted(batch, answer)
                 return 0.0
             case Verdict.SPLIT | Verdict.REFUSED if len(batch) > 1:
@@ -105,7 +105,7 @@ class Poster:
 
     def _accepted(self, batch: list[Stored], answer: Answer) -> None:
         """Some or all were taken; those named as rejected never will be."""
-        refused = {index: reason for index, reason in _rejections(answer) if 0 <= index < len(batch)}
+        refused = _rejections(answer, batch)
         if refused:
             self._bury([batch[index] for index in refused], list(refused.values()))
         taken = [stored for index, stored in enumerate(batch) if index not in refused]
@@ -126,11 +126,11 @@ class Poster:
         return max(0.1, backoff(self._failures))
 
 
-def _rejections(answer: Answer) -> list[tuple[int, str]]:
-    """`rejected` of the answer, if it has a usable one."""
+def _rejections(answer: Answer, batch: list[Stored]) -> dict[int, str]:
+    """Reason by place in the batch, from `rejected` of the answer; places outside the batch mean nothing."""
     rejected = answer.body.get("rejected") if isinstance(answer.body, dict) else None
-    return [
-        (item["index"], f"{item.get('field', '')}: {item.get('reason', '')}")
+    return {
+        item["index"]: f"{item.get('field', '')}: {item.get('reason', '')}"
         for item in rejected or []
-        if isinstance(item, dict) and isinstance(item.get("index"), int)
-    ]
+        if isinstance(item, dict) and isinstance(item.get("index"), int) and 0 <= item["index"] < len(batch)
+    }

@@ -140,6 +140,15 @@ def test_a_422_that_names_the_bad_ones_buries_only_those(desk: Desk) -> None:
     assert (desk.poster.posted, desk.poster.dead_lettered) == (1, 1)
 
 
+def test_a_422_that_names_nothing_of_the_post_does_not_repeat_it_for_ever(desk: Desk) -> None:
+    desk.answer = lambda alerts: reply(422, {"rejected": [{"index": 99, "field": "rule", "reason": "odd"}]})
+    desk.put("a", "b")
+    for _ in range(10):
+        desk.poster.once()
+    assert desk.posts == [["a", "b"], ["a"], ["b"]]
+    assert desk.spool.waiting == 0
+
+
 def test_one_poison_alert_is_found_by_halving_and_only_it_is_buried(desk: Desk) -> None:
     poison = "x"
     desk.answer = lambda alerts: reply(400) if any(a["rule"] == poison for a in alerts) else taken(alerts)
