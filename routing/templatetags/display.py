@@ -95,6 +95,16 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)
 
 
+@register.filter
+def laid_out(text: str) -> str:
+    """A text that is JSON over several lines, in its own order; any other, and JSON that was cut, as it is."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict | list) else text
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A drawing from icons.svg; it repeats the word beside it, so screen readers skip it."""

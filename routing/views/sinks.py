@@ -174,7 +174,9 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
     chosen = access.sink_for(request.user, pk, to="edit")
     attempt = deliveries.test(chosen, person(request), timezone.now(), address(request))
     if request.headers.get("HX-Request") == "true":
-        return show(request, "sinks/_attempt.html", {"attempt": attempt, "sink": chosen})
+        chosen.refresh_from_db()
+        health, word = health_of(chosen, timezone.now())
+        return show(request, "sinks/_tested.html", {"attempt": attempt, "health": health, "word": word})
     return redirect("sink", pk=pk)
 
 

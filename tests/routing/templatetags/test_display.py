@@ -52,3 +52,17 @@ def test_the_word_comes_before_the_colour() -> None:
 @pytest.mark.parametrize(("number", "text"), [(1_234_567, "1,234,567"), (0, "0"), (None, ""), ("", "")])
 def test_counts_have_separators(number: object, text: str) -> None:
     assert display.thousands(number) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"b":1,"a":["ü"]}', '{\n  "b": 1,\n  "a": [\n    "ü"\n  ]\n}'),
+        ("ok", "ok"),
+        ("12.50", "12.50"),
+        ('{"cut":"he…', '{"cut":"he…'),
+        ("", ""),
+    ],
+)
+def test_json_that_was_sent_is_laid_out_and_other_text_left_alone(text: str, shown: str) -> None:
+    assert display.laid_out(text) == shown

@@ -64,6 +64,7 @@ def test_the_test_button_shows_what_was_sent_and_what_came_back(as_user, erin, h
     assert "Test message" in text
     assert "TOPSECRET" not in text
     assert not text.lstrip().startswith("<!doctype")
+    assert '<span id="health" class="badge ok" hx-swap-oob="true">OK</span>' in text
     assert Delivery.objects.get(event="test").state == "sent"
 
 
