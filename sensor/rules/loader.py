@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sensor.fields import ALL
 from sensor.fields.catalog import Catalog
-from sensor.rules import ast, evttypes, exceptions, lint, warn
+from sensor.rules import ast, evttypes, exceptions, lint, typed, warn
 from sensor.rules.checker import Checker
 from sensor.rules.correlate import counting
 from sensor.rules.definitions import Definitions, ExceptionDef, RuleDef
@@ -112,30 +112,41 @@ class _Loading:
     def _rule(self, definition: RuleDef) -> Rule | None:
         if definition.unknown_source:
             return None
-        parsed = parse_source(definition.condition)
-        for one in definition.exceptions:
-            self._check_exception(definition, one)
-        whole = exceptions.excepted(parsed, definition.exceptions)
-        condition = self._resolver.condition(whole)
-        if condition is None:
-            return None
         catalog = self.catalog[definition.source]
-        checker = self._checkers.setdefault(definition.source, Checker(catalog))
-        checker.errors.clear()
-        checked = checker.condition(condition)
-        errors = list(checker.errors)
-        types = evttypes.EVERY
+        errors: list[RuleError] = []
+        condition, checked, output, count, types = None, None, None, None, evttypes.EVERY
         try:
-            types = evttypes.inferred(condition) if catalog.type_field else types
+            condition, checked = self._condition(definition, catalog, errors)
+            types = evttypes.inferred(condition) if catalog.type_field and condition is not None else types
+        except RuleError as error:
+            errors.append(error)
+        # A wrong condition says nothing about the rest, which is told as well.
+        try:
             output = compile_output(warn.without_container_info(definition.output), catalog)
             count = counting(definition.count, catalog) if definition.count is not None else None
         except RuleError as error:
             errors.append(error)
-        if errors or checked is None:
+        if errors or condition is None or checked is None or output is None:
             self._failed(definition, errors)
             return None
         self.warnings += warn.about_rule(definition, condition, checked, output, types, catalog)
         return Rule(definition, catalog, condition, checked, output, types.known, count)
+
+    def _condition(
+        self, definition: RuleDef, catalog: Catalog, errors: list[RuleError]
+    ) -> tuple[ast.Expr | None, typed.Condition | None]:
+        """The condition with its exceptions, resolved and checked; what the check finds is added to `errors`."""
+        parsed = parse_source(definition.condition)
+        for one in definition.exceptions:
+            self._check_exception(definition, one)
+        condition = self._resolver.condition(exceptions.excepted(parsed, definition.exceptions))
+        if condition is None:
+            return None, None
+        checker = self._checkers.setdefault(definition.source, Checker(catalog))
+        checker.errors.clear()
+        checked = checker.condition(condition)
+        errors += checker.errors
+        return condition, checked
 
     def _check_exception(self, definition: RuleDef, exception: ExceptionDef) -> None:
         catalog = self.catalog.get(definition.source)

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Collection
-from typing import NoReturn
+from functools import partial
+from typing import NoReturn, TypeVar
 
+from sensor.alert import Priority
 from sensor.rules import decode, overrides, rule_keys
 from sensor.rules.definitions import Definitions, ListDef, MacroDef, RuleDef
 from sensor.rules.errors import Place, RuleError, RuleWarning, Source, Span
@@ -11,6 +13,7 @@ from sensor.rules.yaml_tree import Mapping, Node, Scalar, Sequence, appended, do
 
 ENGINE_VERSION = (0, 62, 0)
 INVALID = "LOAD_ERR_VALIDATE"
+Value = TypeVar("Value")
 DEPRECATED = "LOAD_DEPRECATED_ITEM"
 ENABLED_DEPRECATED = (
     "The standalone 'enabled' key usage is deprecated. The correct approach requires also a 'replace' entry under "
@@ -224,12 +227,12 @@ class Reader:
             condition=text_of(decode.scalar(found["condition"])),
             output=trimmed_text_of(decode.scalar(found["output"])),
             desc=rule_keys.description(found["desc"]),
-            priority=rule_keys.priority(found["priority"]),
+            priority=self._or_instead(lambda: rule_keys.priority(found["priority"]), Priority.DEBUG),
             source=source or (known.source if known is not None else "syscall"),
         )
         for key in ("tags", "exceptions", *rule_keys.FLAGS):
             if decode.says_something(item, key):
-                rule_keys.replace(rule, item, key, self.warnings)
+                self._or_instead(partial(rule_keys.replace, rule, item, key, self.warnings), None)
         rule.unknown_source = rule.source not in self._sources
         if rule.unknown_source:
             place = item.get("source")
@@ -239,6 +242,14 @@ class Reader:
                 place.span if place is not None else item.span,
             )
         self.definitions.rules[name.value] = rule
+
+    def _or_instead(self, read: Callable[[], Value], instead: Value) -> Value:
+        """What `read` gives; where it is wrong, that is told and the reading goes on, to tell of more."""
+        try:
+            return read()
+        except RuleError as error:
+            self.errors.append(error.within(*self._place))
+            return instead
 
     def _override_rule(self, item: Mapping, name: Scalar, known: RuleDef | None, changes: dict[str, str]) -> None:
         if "override" in item.entries:

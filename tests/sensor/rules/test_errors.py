@@ -76,3 +76,10 @@ def test_a_long_line_is_cut_around_the_place():
 def test_tabs_before_the_place_stay_tabs_so_that_the_caret_lines_up():
     error = RuleError("C", "m", Span(Source("f", "\ta = b"), 3, 4))
     assert error.snippet == "\ta = b\n\t  ^"
+
+
+def test_one_rules_wrong_priority_condition_and_output_are_told_together():
+    wrong = "- rule: r\n  desc: d\n  condition: no_macro and a.b = 1\n  output: '%x.y'\n  priority: HIGH\n"
+    ruleset = load([("mine.yaml", wrong)])
+    assert [error.line for error in ruleset.errors] == [5, 3, 4]
+    assert ruleset.rules == []
