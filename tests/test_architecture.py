@@ -97,7 +97,7 @@ def test_every_check_has_its_own_id_and_is_documented():
     assert sorted(documented) == sorted(given)
 
 
-READERS = {"text", "flag", "number", "words", "secret", "kept_secret"}
+READERS = {"text", "flag", "number", "words", "database", "secret", "kept_secret"}
 # Set for the interpreter and the frameworks by our own entry points; nobody else should.
 NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE"}
 
