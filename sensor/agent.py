@@ -164,6 +164,7 @@ class Agent:
             "version": VERSION,
             "kernel": procinfo.kernel_release(),
             "probes": self._probes(),
+            "labels": self._config.node.named_labels(),
             "actions": sorted(self._config.actions.allow),
             "ruleset": self._feed.number,
             "stats": self.stats(),

@@ -121,6 +121,18 @@ class Node:
     """Who this node says it is."""
 
     hostname: str = field(default_factory=socket.gethostname)
+    labels: tuple[str, ...] = ()
+    """`name=value` each, for example `cluster=prod`: what routes and silences read as `sensor.label[name]`."""
+
+    def named_labels(self) -> dict[str, str]:
+        """The labels by name; ConfigError for one without a name or a value."""
+        found = {}
+        for label in self.labels:
+            name, _, value = label.partition("=")
+            if not name.strip() or not value.strip():
+                raise ConfigError(f"node.labels has {label!r}; write it as name=value")
+            found[name.strip()] = value.strip()
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     filled = {name: _section(name, make(), document.get(name, {}), environ) for name, make in sections.items()}
     config = Config(**filled)
     _check_url(config.server.url)
+    config.node.named_labels()
     return config
 
 

@@ -1,7 +1,7 @@
 """What sensors say and ask: hello, the newest ruleset, and how an action ended."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.db import transaction
@@ -20,6 +20,9 @@ from routing.storable import plain, text
 router = Router(tags=["sensors"], auth=Bearer("report"))
 
 
+Label = Annotated[str, Field(min_length=1, max_length=255)]
+
+
 class Hello(Schema):
     """What a sensor says about itself, at its start and every ten seconds."""
 
@@ -27,6 +30,8 @@ class Hello(Schema):
     boot_id: str = Field("", max_length=64)
     version: str = Field("", max_length=64)
     kernel: str = Field("", max_length=255)
+    labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
+    """What the node's own settings call it by, as `{"cluster": "prod"}`."""
     probes: list[str] = Field(default_factory=list, max_length=256)
     actions: list[str] = Field(default_factory=list, max_length=256)
     """The kinds of action that the node's own allow-list lets it run."""
@@ -99,6 +104,7 @@ def greet(token: Token, said: Hello, now: datetime) -> tuple[Sensor, bool]:
             "boot_id": text(said.boot_id),
             "version": text(said.version),
             "kernel": text(said.kernel),
+            "labels": plain(said.labels),
             "probes": plain(said.probes),
             "actions": plain(said.actions),
             "ruleset": said.ruleset,

@@ -41,6 +41,13 @@ def test_the_environment_names_the_file(tmp_path) -> None:
     assert load(None, {"SENSOR_CONFIG": str(file)}).node.hostname == "node-7"
 
 
+def test_labels_have_a_name_and_a_value() -> None:
+    node = load(None, {"SENSOR_NODE_LABELS": "cluster=prod, team = a=b"}).node
+    assert node.named_labels() == {"cluster": "prod", "team": "a=b"}
+    with pytest.raises(ConfigError, match=r"node\.labels has 'prod'; write it as name=value"):
+        load(None, {"SENSOR_NODE_LABELS": "prod"})
+
+
 def test_rules_files_may_be_the_word_pull(tmp_path) -> None:
     assert load(written(tmp_path, '[rules]\nfiles = "pull"\n'), {}).rules.files == ("pull",)
 

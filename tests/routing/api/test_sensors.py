@@ -5,6 +5,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from routing import matching
 from routing.api.sensors import clock_skew_ms
 from routing.models import ActionRun, AuditEntry, Ruleset, Sensor, Token
 from tests import build
@@ -53,6 +54,12 @@ class TestHello:
         assert (sensor.actions, sensor.stats) == ([], {"lost": 5})
         assert sensor.last_seen_at > build.NOW - timedelta(days=1)
         assert AuditEntry.objects.count() == 1
+
+    def test_a_nodes_labels_are_what_conditions_read(self, client):
+        build.token()
+        hello(client, labels={"cluster": "prod", "team": "web"})
+        alert = build.alert(sensor=Sensor.objects.get())
+        assert matching.compile("cluster.name = prod and sensor.label[team] = web")(alert)
 
     def test_another_host_with_a_bound_token_is_told_409(self, client):
         build.token(hostname="node-1")
