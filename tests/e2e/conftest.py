@@ -30,6 +30,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             yield product
         finally:
             status = product.stop()
+            print("\n".join(product.lines))
         assert status == 0, "\n".join(product.lines)
 
 
