@@ -17,6 +17,7 @@ from routing import approvals, deliveries, tellings
 from routing.grouping import NotifyReason, key_of, labels_of, next_look, notify_reason
 from routing.matching import Walk, reader, silence_for
 from routing.models import Acknowledgement, Alert, AlertGroup, Delivery, GroupedAlert, Route, Silence
+from routing.silences import active as active_silences
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +89,7 @@ def _route_batch(now: datetime, limit: int, passing: Iterable[int] = ()) -> Plan
         if not alerts:
             return Planned()
         Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(routed_at=now)
-        silences = _silences(now)
+        silences = active_silences(now)
         places = _places(alerts)
         groups = _groups(places)
         members = [
@@ -116,7 +117,7 @@ def flush_due(now: datetime, limit: int = 200) -> Planned:
         if not groups:
             return Planned()
         prefetch_related_objects([group.route for group in groups], "sinks")
-        silences = _silences(now)
+        silences = active_silences(now)
         owed: list[Delivery] = []
         looked_at: list[AlertGroup] = []
         for group in groups:
@@ -132,10 +133,6 @@ def flush_due(now: datetime, limit: int = 200) -> Planned:
                 looked_at.append(group)
         _store(looked_at)
         return Planned(deliveries.enqueue(owed, now))
-
-
-def _silences(now: datetime) -> list[Silence]:
-    return list(Silence.objects.filter(starts_at__lte=now, ends_at__gt=now))
 
 
 def _places(alerts: Iterable[Alert]) -> dict[tuple[int, str], _Place]:

@@ -43,6 +43,11 @@ def create(
     return silence
 
 
+def active(now: datetime) -> list[Silence]:
+    """Those that hold now."""
+    return list(Silence.objects.filter(starts_at__lte=now, ends_at__gt=now).select_related("author"))
+
+
 def extend(silence: Silence, ends_at: datetime, by: User, now: datetime, ip: str | None = None) -> Silence:
     """Let it end at another time, later or sooner. Raises PermissionDenied, and SilenceError where it has ended."""
     insist(by, "respond")

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from routing import access, acknowledgements, approvals, doorbell
+from routing import access, acknowledgements, approvals, doorbell, matching, silences
 from routing.access import requires
 from routing.models import Alert, AlertGroup, Delivery, ResponseAction
 from routing.views.alert_filter import AlertFilter
@@ -57,6 +57,7 @@ def alert(request: HttpRequest, uuid: str) -> HttpResponse:
     """Everything known about one alert."""
     shown = access.alert_for(request.user, uuid)
     groups = [membership.group for membership in shown.memberships.select_related("group__route")]
+    now = timezone.now()
     deliveries = Delivery.objects.filter(group__in=groups, created_at__gte=shown.received_at)
     context = {
         "alert": shown,
@@ -64,6 +65,7 @@ def alert(request: HttpRequest, uuid: str) -> HttpResponse:
         "fields": sorted(shown.output_fields.items()),
         "wire": as_wire(shown),
         "groups": groups,
+        "silence": matching.silence_for(shown, silences.active(now), now),
         "deliveries": deliveries.select_related("sink", "route").order_by("created_at", "pk")[:20],
         "runs": shown.runs.select_related("action").order_by("requested_at"),
         "same": counted(Alert.objects.filter(fingerprint=shown.fingerprint)),

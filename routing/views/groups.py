@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from routing import access, acknowledgements
+from routing import access, acknowledgements, matching, silences
 from routing.access import requires
 from routing.models import Acknowledgement, Alert, AlertGroup
 from routing.views.asking import address, person
@@ -46,9 +46,12 @@ def group(request: HttpRequest, pk: int) -> HttpResponse:
     shown = access.group_for(request.user, pk)
     alerts = first_and_newest(shown)
     fingerprints = {alert.fingerprint for alert in alerts} or {shown.fingerprint}
+    newest, now = alerts[-1] if alerts else None, timezone.now()
     context = {
         "group": shown,
-        "newest": alerts[-1] if alerts else None,
+        "newest": newest,
+        "silence": matching.silence_for(newest, silences.active(now), now) if newest else None,
+        "told_to_somebody": shown.route.sinks.exists(),
         "entries": timeline(shown, alerts, fingerprints),
         "unshown": max(0, shown.count - len(alerts)),
         "acknowledgements": Acknowledgement.objects.filter(fingerprint__in=fingerprints).select_related("user"),

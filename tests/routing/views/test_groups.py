@@ -46,6 +46,17 @@ def test_a_large_group_shows_its_first_and_newest_alerts_and_counts_the_rest(as_
     assert "51 more are between them" in answer.content.decode()
 
 
+def test_a_group_whose_route_has_no_sink_says_that_nobody_is_told(as_user, carol) -> None:
+    route = build.route()
+    group = build.group(route, told_at=timezone.now(), told_count=3)
+    path = f"/groups/{group.pk}/"
+    assert "the route has no sink" in as_user(carol).get(path).content.decode()
+    route.sinks.add(build.sink())
+    text = as_user(carol).get(path).content.decode()
+    assert "3 told" in text
+    assert "the route has no sink" not in text
+
+
 def test_acknowledging_a_group_covers_every_fingerprint_in_it(as_user, bob) -> None:
     group = build.group(build.route(), fingerprint="b" * 64)
     for fingerprint in ("a" * 64, "b" * 64):

@@ -81,3 +81,16 @@ def test_the_filters_of_the_list_become_the_condition(as_user, bob) -> None:
         '(proc.name = a or proc.name = b) and alert.rule = "Read it" and alert.hostname = node-1 '
         "and alert.priority >= error"
     )
+
+
+@pytest.mark.parametrize(("condition", "held"), [("alert.rule = Noisy", True), ("alert.rule = Other", False)])
+def test_an_alert_and_its_group_say_who_silences_them_and_why(condition: str, held: bool, as_user, bob, carol) -> None:
+    alert, group = build.alert(rule="Noisy"), build.group(build.route())
+    GroupedAlert.objects.create(group=group, alert=alert)
+    now = timezone.now()
+    times = {"starts_at": now, "created_at": now, "ends_at": now + timedelta(hours=4)}
+    Silence.objects.create(condition=condition, author=bob, comment="known deploy", **times)
+    for path in (f"/alerts/{alert.uuid}/", f"/groups/{group.pk}/"):
+        text = as_user(carol).get(path).content.decode()
+        assert ("Silenced by bob until" in text) is held
+        assert ("known deploy" in text) is held
