@@ -13,7 +13,7 @@ from routing.sinks.http import encode
 
 MOST_VALUE = 8192
 """Characters of a text in a document."""
-LEAST_OUTPUT = 200
+LEAST_OUTPUT = 100
 """Characters of an alert's text that are never cut."""
 
 
@@ -68,7 +68,7 @@ def of_message(message: Message, alerts: list[dict[str, Any]]) -> dict[str, Any]
 
 
 def thinned(document: dict[str, Any], most: int) -> bytes:
-    """A document of an alert as JSON of about `most` bytes: large detection fields go first, then the text's end."""
+    """A document of an alert as JSON of about `most` bytes: large detection fields go first, then text and tags."""
     fields = dict(document["output_fields"])
     thin = {**document, "output_fields": fields}
     while (over := len(body := encode(thin)) - most) > 0:
@@ -76,6 +76,8 @@ def thinned(document: dict[str, Any], most: int) -> bytes:
             _drop_largest(fields, over)
         elif len(thin["output"]) > LEAST_OUTPUT:
             thin["output"] = wording.cut(thin["output"], len(thin["output"]) // 2)
+        elif thin["tags"]:
+            thin["tags"] = []
         else:
             break
     return body

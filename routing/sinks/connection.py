@@ -1,0 +1,57 @@
+"""A connection for sinks that do not speak HTTP: to a checked address, in the open or in TLS, and cut in the end."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from routing.outbound import OutboundError, dial, hang_up
+
+SECONDS = 10.0
+"""For each write and each answer."""
+TOTAL = 40.0
+"""Seconds for everything after connecting: a receiver that drips its answers never hits the other limit, and a claim
+on a delivery ends after a minute."""
+
+
+@contextmanager
+def opened(host: str, port: int, *, tls: bool, certificates: str = "") -> Iterator[socket.socket]:
+    """A connection; `certificates` (PEM) are trusted in place of the system's.
+
+    Raises OutboundError where there is none, and ValueError where the certificates are none. What goes wrong later
+    is an OSError.
+    """
+    context = _context(certificates) if tls else None
+    connection = dial(host, port)
+    try:
+        if context is not None:
+            connection = _encrypted(connection, context, host)
+        connection.settimeout(SECONDS)
+        watch = threading.Timer(TOTAL, hang_up, [connection])
+        watch.daemon = True
+        watch.start()
+        try:
+            yield connection
+        finally:
+            watch.cancel()
+    finally:
+        connection.close()
+
+
+def _context(certificates: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=certificates.strip() or None)
+    except (ssl.SSLError, ValueError):
+        raise ValueError("The trusted certificates are not PEM; paste them with their BEGIN and END lines") from None
+
+
+def _encrypted(connection: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+    try:
+        return context.wrap_socket(connection, server_hostname=host)
+    except (ssl.SSLError, ValueError):
+        raise OutboundError(
+            f"The certificate of {host} is not trusted, or it does not speak TLS on this port"
+        ) from None
+    except OSError:
+        raise OutboundError(f"{host} closed the connection, or did not answer, while TLS was being agreed on") from None
