@@ -3,6 +3,7 @@
 Closing the descriptor detaches the program, also when the process dies, so nothing is ever left behind.
 """
 
+import os
 from pathlib import Path
 
 import structlog
@@ -17,8 +18,8 @@ TRACEFS_PLACES = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing")
 
 
 def tracefs() -> Path | None:
-    """Where tracefs is mounted, or None."""
-    return next((place for place in TRACEFS_PLACES if (place / "events").is_dir()), None)
+    """Where tracefs is mounted, or None; also where this user may not look."""
+    return next((place for place in TRACEFS_PLACES if os.path.isdir(place / "events")), None)
 
 
 def events_folder() -> Path:

@@ -41,6 +41,13 @@ def doctor() -> list[Finding]:
     return findings
 
 
+def demand(status: str | None = None) -> None:
+    """Raises ProbeError for what is plainly missing, before anything is compiled; `status` as in /proc/PID/status."""
+    for finding in (machine(), kernel(platform.release()), privileges(status or _status())):
+        if not finding.ok:
+            raise ProbeError(f"{finding.name}: {finding.detail}; {finding.advice}")
+
+
 def machine() -> Finding:
     """The processor: its system call numbers and registers must be known."""
     name = platform.machine()
@@ -85,7 +92,12 @@ def tracefs() -> Finding:
         return Finding("tracefs", True, str(place))
     if os.geteuid() == 0:
         return Finding("tracefs", True, "not mounted; will be when the probes start")
-    return Finding("tracefs", False, "not mounted", "run as root: mount -t tracefs nodev /sys/kernel/tracing")
+    return Finding(
+        "tracefs",
+        False,
+        "not mounted, or not for this user to read",
+        "run as root: mount -t tracefs nodev /sys/kernel/tracing",
+    )
 
 
 def bcc() -> Finding:

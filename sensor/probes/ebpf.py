@@ -13,7 +13,7 @@ from sensor.context.clock import boot_id, boot_offset
 from sensor.context.files import AT_FDCWD, absolute, directory
 from sensor.context.processes import Processes
 from sensor.event import Event, Process
-from sensor.probes import complete
+from sensor.probes import checkup, complete
 from sensor.probes.decode import Decoder, Malformed, comm, string, tree
 from sensor.probes.loader import WANT_DENIED, WANT_FAILED, WANT_SUCCESS, Module, probe_names
 
@@ -76,6 +76,7 @@ class KernelSource:
 
     def open(self) -> None:
         """Compile and attach the probes, then read the processes there are; raises ProbeError."""
+        checkup.demand()
         self._module = Module(self._names, self._cache)
         self._decoders = {event.number: Decoder(event) for event in self._module.schema.events}
         self.want(self._types)

@@ -31,6 +31,11 @@ def test_root_or_two_capabilities_are_enough(capabilities: str, ok: bool) -> Non
     assert checkup.privileges("").ok is False
 
 
+def test_an_ordinary_user_is_told_at_once_what_is_missing() -> None:
+    with pytest.raises(ProbeError, match=r"privileges: uid \d+, capabilities 0x0; run as root, or give the service"):
+        checkup.demand("Name:\tpython\nCapEff:\t0000000000000000\n")
+
+
 def test_a_kernel_without_btf_is_told_what_to_do(tmp_path: Path) -> None:
     found = checkup.type_information(tmp_path / "vmlinux")
     assert found.ok is False
