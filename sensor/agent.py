@@ -175,7 +175,7 @@ class Agent:
         return Engine(ruleset, matching=self._config.rules.matching)
 
     def _swap(self, ruleset: RuleSet) -> None:
-        self._watch.use(self._engine(ruleset))
+        self._watch.use(self._engine(ruleset), self._feed.number)
 
     def _tick(self) -> None:
         """Between polls: the sign of life, and what has to be told about ourselves."""

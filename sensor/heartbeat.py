@@ -117,4 +117,4 @@ class Heartbeat:
             self._refused(f"ruleset {number}: {error}")
             return
         self._swap(ruleset)
-        log.info("ruleset_in_force", number=self._feed.number, rules=len(ruleset.rules))
+        log.info("ruleset_pulled", number=self._feed.number, rules=len(ruleset.rules))

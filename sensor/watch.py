@@ -62,16 +62,16 @@ class Watch:
         """A recording came to its end."""
         self._source = source
         self._engine = engine
-        self._next: Engine | None = None
+        self._next: tuple[Engine, int] | None = None
         self._past_errors: Counter[str] = Counter()
         self._hostname = hostname
         self._emit = emit
         self._limiter = limiter
         self._tick = tick
 
-    def use(self, engine: Engine) -> None:
-        """Evaluate with other rules from the next poll on. Any thread may call."""
-        self._next = engine
+    def use(self, engine: Engine, number: int) -> None:
+        """Evaluate with the rules of another ruleset from the next poll on. Any thread may call."""
+        self._next = engine, number
 
     @property
     def held_back(self) -> int:
@@ -116,8 +116,9 @@ class Watch:
         self.stats.lost = self._source.lost
         if self._next is not None:
             self._past_errors.update(self._engine.errors)
-            self._engine, self._next = self._next, None
+            (self._engine, number), self._next = self._next, None
             self._source.want(event_types(self._engine))
+            log.info("ruleset_in_force", number=number, rules=len(self._engine.rules))
         self._tick()
 
     def judge(self, event: Event) -> None:

@@ -112,7 +112,7 @@ def test_the_source_hears_what_the_rules_need_at_the_start_and_after_a_swap() ->
     source = Batch(opened())
     watch = Watch(source, engine(), "node-1", lambda alert: None)
     watch.open()
-    watch.use(engine(RULES.split("- rule: Started")[0]))
+    watch.use(engine(RULES.split("- rule: Started")[0]), 2)
     watch.loop(Flag())
     assert source.wanted == [frozenset({"openat", "execve", "execveat"}), frozenset({"openat"})]
 
