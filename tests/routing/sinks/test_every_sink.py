@@ -116,6 +116,15 @@ def test_retry_after_is_understood(
     assert sender(kind, address).deliver(samples.message()).retry_after == seconds
 
 
+@pytest.mark.parametrize("kind", OVER_HTTP)
+def test_a_private_address_is_refused(kind: str, httpserver: HTTPServer, address: str, settings: Any) -> None:
+    settings.OUTBOUND_ALLOW = []
+    outcome = sender(kind, address).deliver(samples.message())
+    assert outcome.verdict is Verdict.FAILED
+    assert "OUTBOUND_ALLOW" in outcome.error
+    assert not httpserver.log
+
+
 @pytest.fixture
 def silent() -> Iterator[str]:
     """A receiver that takes connections and says nothing."""
