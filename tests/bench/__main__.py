@@ -5,16 +5,22 @@ Machines differ and are shared: compare the ratios, not the values.
 
 import argparse
 import importlib
+import logging
 import os
 import pkgutil
 import sys
 import tempfile
 from collections.abc import Sequence
 
+import structlog
+
 from tests import bench
 
 os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="sensorapp-bench-"))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensorapp.settings")
+# A line for each of thousands of deliveries would bury the figures, and cost what is measured.
+os.environ.setdefault("LOG_LEVEL", "warning")
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 Figure = tuple[str, float, str, str]
 

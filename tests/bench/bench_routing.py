@@ -59,8 +59,8 @@ def _measure() -> list[tuple[str, float, str, str]]:
         lambda: Alert.objects.bulk_create([_alert(number, token) for number in range(BATCH)]), times=3
     )
     return [
-        ("routing_match", matching, "us/alert", f"{matching / baseline:.1f}x of comparing a text with {ROUTES} texts"),
-        ("routing_pipeline", pipelined, "us/alert", f"{pipelined / inserted:.1f}x of inserting an alert"),
+        ("routing_match", matching, "µs/alert", f"{matching / baseline:.1f}x of comparing a text with {ROUTES} texts"),
+        ("routing_pipeline", pipelined, "µs/alert", f"{pipelined / inserted:.1f}x of inserting an alert"),
     ]
 
 
@@ -105,7 +105,7 @@ def _delivering() -> tuple[str, float, str, str]:
         delivering = _per_alert(deliver, times=2)
         posting = _per_alert(lambda: [outbound.request("POST", url, body=b"{}") for _ in range(BATCH)], times=2)
         server.shutdown()
-    return "routing_deliver", delivering, "us/delivery", f"{delivering / posting:.1f}x of posting alone"
+    return "routing_deliver", delivering, "µs/delivery", f"{delivering / posting:.1f}x of posting alone"
 
 
 def _alert(number: int, token: object) -> object:
