@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from routing import access
 from routing import deliveries as service
 from routing.access import requires
-from routing.models import Delivery, Sink
+from routing.models import AlertGroup, Delivery, Sink
 from routing.views.asking import address, person
 from routing.views.paging import counted, page
 from routing.views.show import show
@@ -79,8 +79,12 @@ def discard(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @requires("respond")
 def retry_dead(request: HttpRequest) -> HttpResponse:
-    """Send every dead letter again, of one sink where the form names it."""
+    """Send every dead letter again, of one sink where the form names it.
+
+    Not those about groups that are resolved by now: they would open a page that nothing closes again.
+    """
     dead = Delivery.objects.filter(state=State.FAILED).exclude(event="test")
+    dead = dead.exclude(event="firing", group__state=AlertGroup.State.RESOLVED)
     sink = request.POST.get("sink", "")
     if sink.isdecimal():
         dead = dead.filter(sink=int(sink))

@@ -54,6 +54,13 @@ def test_what_is_being_sent_is_left_alone(as_user, bob) -> None:
     assert delivery.state == "sending"
 
 
+def test_old_news_of_a_resolved_group_is_not_sent_again_with_the_rest(as_user, bob) -> None:
+    sink, over = build.sink("slack"), build.group(build.route(), state="resolved")
+    news, end = dead(sink, group=over), dead(sink, group=over, event="resolved")
+    as_user(bob).post("/deliveries/retry-dead/", follow=True)
+    assert dict(Delivery.objects.values_list("pk", "state")) == {news.pk: "failed", end.pk: "queued"}
+
+
 def test_all_dead_letters_of_a_sink_are_sent_again_but_no_tests(as_user, bob) -> None:
     one, two = build.sink("slack", name="One"), build.sink("webhook", name="Two")
     mine, test, other = dead(one), dead(one, event="test"), dead(two)
