@@ -7,6 +7,7 @@ stream only that the connection held, so a delivery is sent but not confirmed.
 
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 
 from routing.kinds import option
@@ -19,6 +20,8 @@ from routing.sinks.lengths import fitted, utf8
 MOST_BYTES = {"udp": 2048, "tcp": 8192, "tls": 8192}
 GOODBYE = 2.0
 """Seconds that a receiver has to close the connection after the last message."""
+REFUSAL = 0.3
+"""Seconds that a TLS receiver has to refuse us: in TLS 1.3 the handshake is over before it has looked at who we are."""
 UNCONFIRMED = "Unconfirmed: syslog has no answer, so nobody says whether the message was kept"
 _FACILITIES = {"user": 1, "daemon": 3, "auth": 4, "authpriv": 10, **{f"local{n}": 16 + n for n in range(8)}}
 _BOM = "\ufeff"
@@ -114,18 +117,23 @@ def encoded(line: str) -> bytes:
 
 
 def _part(connection: socket.socket) -> None:
-    """Say that there is no more and wait for the receiver to close: one that did not want the messages says so now."""
-    connection.settimeout(GOODBYE)
-    try:
-        if isinstance(connection, ssl.SSLSocket):
+    """Say that there is no more and wait for the receiver to close: one that did not want the messages says so now.
+
+    Raises OSError.
+    """
+    if isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(REFUSAL)
+        with suppress(TimeoutError):
+            # Raises where the receiver sent an alert, as one that wants a certificate of ours does.
+            connection.recv(1)
+        connection.settimeout(GOODBYE)
+        # Many hang up without the goodbye that TLS asks for, or after what they had still to say.
+        with suppress(TimeoutError, ssl.SSLError):
             connection.unwrap()
-            return
-        connection.shutdown(socket.SHUT_WR)
+        return
+    connection.settimeout(GOODBYE)
+    connection.shutdown(socket.SHUT_WR)
+    # One that keeps the connection open says nothing about the messages.
+    with suppress(TimeoutError):
         while connection.recv(4096):
             continue
-    except ssl.SSLError as error:
-        # A receiver that wants a certificate of ours says so only now; others just hang up without a TLS goodbye.
-        if "ALERT" in (error.reason or ""):
-            raise
-    except TimeoutError:
-        return  # It keeps the connection open, which says nothing about the messages.

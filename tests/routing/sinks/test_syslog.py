@@ -138,14 +138,26 @@ def test_a_stranger_gets_nothing(encrypted: ssl.SSLContext) -> None:
 
 
 def test_a_receiver_that_wants_a_certificate_of_ours_did_not_take_it(
-    chain: tuple[Path, Path], encrypted: ssl.SSLContext
+    taken: socket.socket, chain: tuple[Path, Path], encrypted: ssl.SSLContext
 ) -> None:
     encrypted.verify_mode = ssl.CERT_REQUIRED
     encrypted.load_verify_locations(chain[0])
-    receiver = Receiver(encrypted)
-    tried = sender(receiver.port, transport="tls", certificates=chain[0].read_text(encoding="ascii"))
+
+    def refuse() -> None:
+        plain, _ = taken.accept()
+        with encrypted.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as connection:
+            with suppress(ssl.SSLError):
+                connection.do_handshake()
+            # Whatever else comes is read, so that the refusal is the alert and not a reset.
+            with suppress(OSError):
+                while socket.socket.recv(connection, 65536):
+                    continue
+
+    thread = threading.Thread(target=refuse)
+    thread.start()
+    tried = sender(taken.getsockname()[1], transport="tls", certificates=chain[0].read_text(encoding="ascii"))
     assert tried.deliver(samples.message()).verdict is Verdict.RETRY
-    assert receiver.end() == []
+    thread.join()
 
 
 def test_certificates_that_are_none_are_said_to_be() -> None:
