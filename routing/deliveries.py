@@ -148,7 +148,9 @@ def retry(delivery: Delivery, by: AbstractBaseUser, now: datetime, ip: str | Non
 def retry_all(deliveries: QuerySet[Delivery], by: AbstractBaseUser, now: datetime, ip: str | None = None) -> list[int]:
     """A person sends a range again; the ids to ring for. The messages keep their uuids, so receivers see repeats."""
     with transaction.atomic():
-        chosen = list(deliveries.exclude(state__in=[State.SENDING, State.FOLDED]).order_by("pk").select_for_update())
+        still = deliveries.exclude(state__in=[State.SENDING, State.FOLDED])
+        # Of the deliveries alone: PostgreSQL cannot lock what an outer join may leave empty.
+        chosen = list(still.order_by("pk").select_for_update(of=("self",)))
         ids = [delivery.pk for delivery in chosen]
         Delivery.objects.filter(pk__in=ids).update(
             state=State.QUEUED, next_attempt_at=now, settled_at=None, claim=None, lease_until=None
