@@ -5,6 +5,7 @@ import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from csp.constants import NONCE, NONE, SELF
 
@@ -21,9 +22,10 @@ ENCRYPTION_KEYS = [
     base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())
     for key in env.kept_secret("ENCRYPTION_KEYS", DATA_DIR / "keys" / "encryption_keys").split(",")
 ]
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 # Where people reach the dashboard; links in messages start with it.
 SITE_URL = env.text("SITE_URL", f"http://127.0.0.1:{env.number('PORT', 8000)}").rstrip("/")
+# This machine's own sensor and `manage.py run` ask at the loopback address, whatever the server is called outside.
+ALLOWED_HOSTS = [urlsplit(SITE_URL).hostname or "", *env.words("ALLOWED_HOSTS", ""), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 # True behind a TLS-terminating proxy: cookies are then sent over https only.
 HTTPS = env.flag("HTTPS", default=SITE_URL.startswith("https://"))
