@@ -125,9 +125,13 @@ def test_the_keyboard_walks_selects_and_acknowledges(page: Page, live_server) ->
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+
+
+def test_g_and_a_letter_go_to_a_page(page: Page, live_server) -> None:
+    page.goto(f"{live_server.url}/alerts/")
     page.keyboard.press("g")
     page.keyboard.press("u")
-    expect(page.get_by_role("heading", name="Action runs", exact=True)).to_be_visible()
+    page.wait_for_url(f"{live_server.url}/runs/")
 
 
 def test_keys_are_letters_where_one_writes(page: Page, live_server) -> None:
