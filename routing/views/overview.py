@@ -34,6 +34,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     words, each, step, columns = SPANS[span]
     start = charts.aligned(now, step, columns)
     alerts = Alert.objects.filter(time__gte=start)
+    awaiting = ActionRun.objects.filter(state="awaiting_approval").order_by("expires_at")
     context = {
         "span": span,
         "spans": [(name, SPANS[name][0]) for name in SPANS],
@@ -47,11 +48,13 @@ def overview(request: HttpRequest) -> HttpResponse:
             firing=Count("pk", filter=Q(state="firing")), acknowledged=Count("pk", filter=Q(state="acknowledged"))
         ),
         "open_groups": AlertGroup.objects.filter(state="firing").order_by("priority", "-last_seen_at")[:6],
-        "awaiting": ActionRun.objects.filter(state="awaiting_approval").order_by("expires_at")[:5],
+        "awaiting": awaiting[:5],
+        "awaiting_count": awaiting.count(),
         "recent_runs": ActionRun.objects.exclude(state="awaiting_approval").order_by("-requested_at")[:5],
         "sensors": Sensor.objects.aggregate(
-            online=Count("pk", filter=Q(last_seen_at__gte=now - LATE_AFTER)),
-            late=Count("pk", filter=Q(last_seen_at__lt=now - LATE_AFTER)),
+            online=Count("pk", filter=Q(native=True, last_seen_at__gte=now - LATE_AFTER)),
+            late=Count("pk", filter=Q(native=True, last_seen_at__lt=now - LATE_AFTER)),
+            others=Count("pk", filter=Q(native=False)),
         ),
         "deliveries": _deliveries(start),
         "steps": _steps(),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from django.utils import timezone
 
 from routing.models import Delivery
+from sensor.alert import new_uuid
 from tests import build
 from tests.routing.views.conftest import Page
 
@@ -57,3 +58,10 @@ def test_htmx_gets_the_figures_without_the_frame(as_user, carol) -> None:
 def test_rankings_lead_to_the_filtered_list(as_user, carol) -> None:
     build.alert(rule="Read & write", time=timezone.now())
     assert "/alerts/?rule=Read%20%26%20write&amp;since=1h" in as_user(carol).get("/").content.decode()
+
+
+def test_everything_that_awaits_approval_is_counted(as_user, carol, world: SimpleNamespace) -> None:
+    for number in range(6):
+        world.run.pk, world.run.uuid, world.run.digest = None, new_uuid(), f"{number}" * 64
+        world.run.save(force_insert=True)
+    assert "<b>7</b>" in as_user(carol).get("/").content.decode()
