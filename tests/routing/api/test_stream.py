@@ -49,7 +49,8 @@ def test_a_topic_is_told_at_most_once_a_second(server: Client, cookie: str):
             doorbell.ring("alerts")
         with pytest.raises(queue.Empty):
             stream.read(QUIET)
-        assert stream.read() == b"event: alerts\ndata:\n\n"
+        # A subscription that had to be made anew rings everything, so there may be other topics beside it.
+        assert stream.read().count(b"event: alerts\ndata:\n\n") == 1
         with pytest.raises(queue.Empty):
             stream.read(QUIET)
 
