@@ -127,7 +127,7 @@ def action_for(who: Who, pk: int, to: str = "view") -> ResponseAction:
 
 
 def action_run_for(who: Who, uuid: object, to: str = "view") -> ActionRun:
-    return _one(ActionRun, who, to, ("action", "alert", "group", "sensor", "decided_by"), uuid=uuid)
+    return _one(ActionRun, who, to, ("action", "group", "sensor", "decided_by"), uuid=uuid)
 
 
 def rule_file_for(who: Who, pk: int, to: str = "view") -> RuleFile:

@@ -91,4 +91,6 @@ class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
 
 admin.site.unregister([User, Group])
 admin.site.register(User, PeopleAdmin)
-admin.site.register([getattr(stored, name) for name in stored.__all__ if name not in ("Role", "Member")], ReadOnly)
+# The first two are no rows of their own; Django's admin takes no composite keys.
+_ELSEWHERE = ("Role", "Member", "GroupedAlert")
+admin.site.register([getattr(stored, name) for name in stored.__all__ if name not in _ELSEWHERE], ReadOnly)

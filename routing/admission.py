@@ -117,7 +117,7 @@ def admit(value: Posted | object, sender: Sender, key: tuple[str, int] | None = 
     tags = _tags(posted.tags or [], cut)
     fields, spelled = _stored_fields(posted.output_fields or {}, cut)
     if posted.uuid:
-        uuid = _given_uuid(posted.uuid)
+        uuid = identity.fitting(_given_uuid(posted.uuid), time_ns)
     elif key is not None:
         uuid = identity.made(time_ns, [sender.token, "key", *key])
     else:

@@ -39,10 +39,13 @@ _NAMES = ", ".join(COLUMNS)
 _MARKS = ", ".join(["%s"] * len(COLUMNS))
 _ARRAYS = ", ".join(f"%b::text[]::{kind}[]" if kind == "jsonb" else f"%b::{kind}[]" for kind in COLUMNS.values())
 # Only the names above are put into these texts.
+# An alert that is new waits to be routed from the same moment on.
 _ONE = f"INSERT INTO routing_alert ({_NAMES}) VALUES ({_MARKS}) ON CONFLICT (uuid) DO NOTHING"  # noqa: S608
+_ONE_WAITS = "INSERT INTO routing_unrouted (alert_id, received_at) VALUES (%s, %s)"
 _ALL = (
-    f"INSERT INTO routing_alert ({_NAMES}) SELECT * FROM unnest({_ARRAYS}) "  # noqa: S608
-    "ON CONFLICT (uuid) DO NOTHING RETURNING uuid"
+    f"WITH new AS (INSERT INTO routing_alert ({_NAMES}) SELECT * FROM unnest({_ARRAYS}) "  # noqa: S608
+    "ON CONFLICT (uuid) DO NOTHING RETURNING uuid, received_at) "
+    "INSERT INTO routing_unrouted (alert_id, received_at) SELECT * FROM new RETURNING alert_id"
 )
 
 
@@ -79,6 +82,7 @@ def _one_by_one(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[UU
             uuid, time, time_ns, received_at, *rest = _values(row, sensor, now)
             values.append((uuid.hex, as_text(time), time_ns, as_text(received_at), *rest))
         cursor.executemany(_ONE, values)
+        cursor.executemany(_ONE_WAITS, [(value[0], value[3]) for value in values])
     return {row.uuid for row, _ in new}
 
 

@@ -98,7 +98,7 @@ def _sender(sink: Sink) -> Sender | Outcome:
         return Outcome(Verdict.FAILED, "The sink's options are not complete; edit the sink")
 
 
-def _outcome(sender: Sender, delivery: Delivery, alerts: dict[int, Alert]) -> Outcome:
+def _outcome(sender: Sender, delivery: Delivery, alerts: dict[str, Alert]) -> Outcome:
     """Hand the message to the sink. Whatever goes wrong in there is this delivery's trouble and nobody else's."""
     try:
         return sender.deliver(message_for(delivery, alerts))

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from routing import matching
+from routing.searching import search
 from sensor.rules.errors import RuleError
 
 _SPAN = re.compile(r"(\d{1,5})\s*(s|min|m|h|d|w)")
@@ -45,9 +46,9 @@ class ConditionField(forms.CharField):
 
 
 class SearchField(ConditionField):
-    """A condition on one line that a database can answer, which is a little less than all of the language."""
+    """A condition on one line that alerts are searched for; the cleaned value stays text."""
 
-    check = staticmethod(matching.search)
+    check = staticmethod(search)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

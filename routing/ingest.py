@@ -5,13 +5,14 @@ then nothing may be acknowledged. It belongs to one thread (see `groupcommit`).
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
+from uuid import UUID
 
 import structlog
-from django.db import DataError, IntegrityError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, transaction
 
-from routing import bulk
+from routing import bulk, days
 from routing.admission import Row
 from routing.presence import Presence
 
@@ -30,6 +31,7 @@ class Outcome(Enum):
     ACCEPTED = "stored, now and for the first time"
     DUPLICATE = "stored before"
     REFUSED = "cannot be stored"
+    DROPPED = "of a day that is no longer kept"
 
 
 class Intake:
@@ -37,9 +39,12 @@ class Intake:
 
     def __init__(self) -> None:
         self.presence = Presence()
+        self._dropped: frozenset[date] = frozenset()
+        self._days_known_until: datetime | None = None
 
     def store(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
         """Raises django.db.Error where the database cannot be reached or does not answer in time."""
+        self._look_at_days(now)
         outcomes: list[Outcome] = []
         for start in range(0, len(rows), AT_ONCE):
             outcomes += self._store_or_split(rows[start : start + AT_ONCE], now)
@@ -64,10 +69,31 @@ class Intake:
     def _commit(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
         sensors = self.presence.sensors_of(rows, now)
         once = {row.uuid: (row, sensors.get((row.sender.token, row.hostname))) for row in reversed(rows)}
+        late = {uuid for uuid in once if self._was_dropped(uuid)} if self._dropped else set()
         with transaction.atomic():
-            new = bulk.insert(list(once.values()), now)
+            new = bulk.insert([kept for uuid, kept in once.items() if uuid not in late], now)
         outcomes = []
         for row in rows:
+            if row.uuid in late:
+                outcomes.append(Outcome.DROPPED)
+                continue
             outcomes.append(Outcome.ACCEPTED if row.uuid in new else Outcome.DUPLICATE)
             new.discard(row.uuid)  # Said twice in this batch: the first one is it.
         return outcomes
+
+    def _look_at_days(self, now: datetime) -> None:
+        """Every minute: which days were dropped, and are those to come made. Without them the default takes all."""
+        if self._days_known_until is not None and now < self._days_known_until:
+            return
+        self._days_known_until = now + days.KNOWN
+        self._dropped = days.dropped()
+        try:
+            days.ensure(now)
+        except DatabaseError as error:
+            log.warning("days_not_made", error=str(error))
+
+    def _was_dropped(self, uuid: UUID) -> bool:
+        try:
+            return days.day_of(uuid) in self._dropped
+        except (OverflowError, ValueError):
+            return False

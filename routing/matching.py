@@ -10,12 +10,11 @@ import structlog
 
 from routing.alert_fields import CATALOG, AlertView
 from routing.models import Route, Silence
-from routing.searching import search
 from sensor.fields.catalog import UnknownField
 from sensor.rules.compiler import compile_condition
 from sensor.rules.errors import RuleError
 
-__all__ = ["CATALOG", "Match", "RuleError", "compile", "explain", "problem", "routes_for", "search", "silence_for"]
+__all__ = ["CATALOG", "Match", "RuleError", "compile", "explain", "problem", "routes_for", "silence_for"]
 
 log = structlog.get_logger(__name__)
 

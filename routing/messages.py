@@ -14,18 +14,19 @@ MOST_ALERTS = 100
 """Alerts that a message carries; the newest ones."""
 
 
-def alerts_of(deliveries: Iterable[Delivery]) -> dict[int, Alert]:
-    """The alerts that some deliveries name, by their keys."""
-    return Alert.objects.in_bulk({pk for delivery in deliveries for pk in delivery.alert_ids})
+def alerts_of(deliveries: Iterable[Delivery]) -> dict[str, Alert]:
+    """The alerts that some deliveries name, by their uuids as the deliveries spell them."""
+    wanted = {uuid for delivery in deliveries for uuid in delivery.alert_ids}
+    return {str(uuid): alert for uuid, alert in Alert.objects.in_bulk(wanted).items()}
 
 
-def message_for(delivery: Delivery, found: Mapping[int, Alert]) -> Message:
+def message_for(delivery: Delivery, found: Mapping[str, Alert]) -> Message:
     """What a delivery says about those of its alerts that were `found`. Its `group` and `route` are read."""
     if delivery.event == "test" or delivery.group is None:
         return _test_message(delivery.uuid, delivery.created_at)
-    alerts = tuple(_facts(found[pk]) for pk in delivery.alert_ids if pk in found)
+    alerts = tuple(_facts(found[uuid]) for uuid in delivery.alert_ids if uuid in found)
     if not alerts:
-        newest = Alert.objects.filter(memberships__group=delivery.group).order_by("-memberships__id").first()
+        newest = Alert.objects.filter(memberships__group=delivery.group).order_by("-pk").first()
         alerts = (_facts(newest) if newest else _of_a_group_without_alerts(delivery.group),)
     return Message(
         delivery=delivery.uuid,

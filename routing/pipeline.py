@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
@@ -16,7 +17,7 @@ from django.db.models import prefetch_related_objects
 from routing import approvals, deliveries, tellings
 from routing.grouping import NotifyReason, key_of, labels_of, next_look, notify_reason
 from routing.matching import Walk, reader, silence_for
-from routing.models import Acknowledgement, Alert, AlertGroup, Delivery, GroupedAlert, Route, Silence
+from routing.models import Acknowledgement, Alert, AlertGroup, Delivery, GroupedAlert, Route, Silence, Unrouted
 from routing.silences import active as active_silences
 
 log = structlog.get_logger(__name__)
@@ -72,28 +73,28 @@ def _pass_by(now: datetime, error: Exception) -> Planned:
 
     If that one cannot be routed either, it is no alert's fault: the error is raised, and nothing is passed by.
     """
-    oldest = list(Alert.objects.filter(routed_at=None).order_by("id").values_list("pk", flat=True)[:1])
+    oldest = list(Unrouted.objects.order_by("received_at", "pk").values_list("pk", flat=True)[:1])
     with transaction.atomic():
         planned = _route_batch(now, 1, passing=oldest)
         if not planned.alerts:
             raise error
-        Alert.objects.filter(pk__in=oldest).update(routed_at=now)
+        Unrouted.objects.filter(pk__in=oldest).delete()
     log.error("alert_not_routable", alerts=oldest, error=type(error).__name__)
     return planned
 
 
-def _route_batch(now: datetime, limit: int, passing: Iterable[int] = ()) -> Planned:
+def _route_batch(now: datetime, limit: int, passing: Iterable[UUID] = ()) -> Planned:
     with transaction.atomic():
-        waiting = Alert.objects.filter(routed_at=None).exclude(pk__in=passing).order_by("id").select_related("sensor")
-        alerts = list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])
+        alerts = _take(limit, passing)
         if not alerts:
             return Planned()
-        Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(routed_at=now)
         silences = active_silences(now)
         places = _places(alerts)
         groups = _groups(places)
         members = [
-            GroupedAlert(group=groups[at], alert=alert) for at, place in places.items() for alert in place.alerts
+            GroupedAlert(group=groups[at], alert=alert, routed_at=now, route_version=place.route.version)
+            for at, place in places.items()
+            for alert in place.alerts
         ]
         GroupedAlert.objects.bulk_create(members)
         acknowledged = _acknowledged(alerts)
@@ -133,6 +134,15 @@ def flush_due(now: datetime, limit: int = 200) -> Planned:
                 looked_at.append(group)
         _store(looked_at)
         return Planned(deliveries.enqueue(owed, now))
+
+
+def _take(limit: int, passing: Iterable[UUID]) -> list[Alert]:
+    """The alerts that wait for longest. They are ours alone, and wait no more if this transaction is committed."""
+    waiting = Unrouted.objects.exclude(pk__in=passing).order_by("received_at", "pk")
+    order = list(waiting.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+    Unrouted.objects.filter(pk__in=order).delete()
+    found = Alert.objects.select_related("sensor").in_bulk(order)
+    return [found[pk] for pk in order if pk in found]
 
 
 def _places(alerts: Iterable[Alert]) -> dict[tuple[int, str], _Place]:

@@ -68,7 +68,8 @@ class Presence:
         if not self._heard or (self._written_at is not None and now - self._written_at < SEEN_EVERY):
             return
         try:
-            Sensor.objects.filter(pk__in=self._heard).update(last_seen_at=now)
+            if Sensor.objects.filter(pk__in=self._heard).update(last_seen_at=now) < len(self._heard):
+                self.forget()
         except DatabaseError as error:
             log.warning("last_seen_not_written", sensors=len(self._heard), error=str(error))
         self._heard.clear()

@@ -1,13 +1,18 @@
 """A condition over alerts as a database query, with the language's meaning: a missing field makes a test false.
 
-What databases cannot do with the language's exact meaning (patterns, addresses, transformers, comparing two fields)
-is refused with its place in the text; routes and silences take it, for they run in Python.
+What databases cannot do with the language's exact meaning (patterns, addresses, transformers, comparing two fields) is
+left to the condition's function, and the query only narrows what that function has to look at.
 """
 
 import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
+from django.db import connection
 from django.db.models import F, Q, TextField, Value
 from django.db.models.expressions import Expression
 from django.db.models.fields.json import KT
@@ -18,6 +23,7 @@ from routing.alert_fields import CATALOG
 from sensor.fields.kinds import NUMBERS, Type
 from sensor.rules import ast, parser, typed
 from sensor.rules.checker import Checker
+from sensor.rules.compiler import compile_condition
 from sensor.rules.errors import RuleError
 
 _COLUMNS = {
@@ -31,24 +37,84 @@ _COLUMNS = {
 }
 _ORDER = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 _SEVERITY = {"<": "gt", "<=": "gte", ">": "lt", ">=": "lte"}
+_ORDERED = {"alert.rule", "alert.hostname", "alert.priority"}
+"""Fields with an index of their own."""
 NOT_SEARCHABLE = "NOT_SEARCHABLE"
-MOST_TESTS = 400
-"""SQLite takes expressions of a depth of 1,000, and every test may be two deep."""
+MOST_TESTS = {"sqlite": 400, "postgresql": 2_000}
+"""SQLite takes expressions of a depth of 1,000, and every test may be two deep; PostgreSQL is asked for more of each."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def search(text: str) -> Q:
-    """The query of a condition; an empty one finds every alert. Raises RuleError with the place of what is wrong."""
+@dataclass(frozen=True)
+class Search:
+    """A condition as it is searched for."""
+
+    query: Q
+    """Holds for every alert that the condition holds for, and for no other where there is no `predicate`."""
+    predicate: Callable[[Any], bool] | None = None
+    """The condition's function, where the database cannot decide all of it."""
+    ordered: bool = False
+    """An index in the order of keys finds what `query` asks for."""
+    indexed: bool = False
+    """Another index finds it, in no order; the database's planner does not know how few they are."""
+
+
+EVERYTHING = Search(Q(), ordered=True)
+
+
+def search(text: str) -> Search:
+    """How a condition is searched for; an empty one finds every alert.
+
+    Raises RuleError with the place of what is wrong.
+    """
     if not text.strip():
-        return Q()
+        return EVERYTHING
     tree = parser.parse(text, priorities=True)
     checker = Checker(CATALOG)
     if checker.condition(tree) is None:
         raise min(checker.errors, key=lambda error: error.span.start)
-    found = _query(tree, checker)
-    if (size := _size(found)) > MOST_TESTS:
-        raise _refused(tree, f"{size} tests are too many to search for at once; {MOST_TESTS} is the most")
-    return found
+    parts = tree.children if isinstance(tree, ast.And) else (tree,)
+    query, whole, ordered, indexed = Q(), True, False, False
+    for part in parts:
+        try:
+            query &= _query(part, checker)
+        except RuleError as error:
+            if error.code != NOT_SEARCHABLE:
+                raise
+            whole = False
+            continue
+        ordered = ordered or _found_by(part, checker, _is_ordered)
+        indexed = indexed or _found_by(part, checker, _is_indexed)
+    most = MOST_TESTS[connection.vendor]
+    if (size := _size(query)) > most:
+        raise _refused(tree, f"{size} tests are too many to search for at once; {most} is the most")
+    predicate = None if whole else compile_condition(text, CATALOG)
+    return Search(query, predicate, ordered and whole, indexed and whole and not ordered)
+
+
+def _found_by(node: ast.Expr, checker: Checker, kind: Callable[[typed.Test, typed.Read], bool]) -> bool:
+    """Whether an index of some kind finds all that a part of the condition holds for."""
+    if isinstance(node, ast.And):
+        return any(_found_by(child, checker, kind) for child in node.children)
+    if isinstance(node, ast.Or):
+        return all(_found_by(child, checker, kind) for child in node.children)
+    leaf = None if isinstance(node, ast.Not) else checker.condition(node)
+    return isinstance(leaf, typed.Test) and isinstance(leaf.left, typed.Read) and kind(leaf, leaf.left)
+
+
+def _is_ordered(test: typed.Test, field: typed.Read) -> bool:
+    """One value of an indexed column: of several, each has an order of its own."""
+    return field.bound.label in _ORDERED and test.operator in ("=", "in") and len(test.values) == 1
+
+
+def _is_indexed(test: typed.Test, field: typed.Read) -> bool:
+    """An exact value of one of `output_fields`, or a tag."""
+    if connection.vendor != "postgresql":
+        return False
+    label = field.bound.label
+    if label == "alert.tags":
+        return test.operator == "intersects"
+    return label not in _COLUMNS and field.type not in NUMBERS and test.operator in ("=", "in")
 
 
 def _size(query: Q) -> int:
@@ -108,7 +174,10 @@ def _tags(operator: str, values: tuple[Any, ...], node: ast.Expr) -> Q:
         raise _refused(node, "tags can be searched for with intersects")
     found = Q(pk__in=[])
     for value in values:
-        found |= Q(GreaterThan(StrIndex(Cast("tags", TextField()), Value(json.dumps(value))), 0))
+        if connection.vendor == "postgresql":
+            found |= Q(tags__contains=[value])
+        else:
+            found |= Q(GreaterThan(StrIndex(Cast("tags", TextField()), Value(json.dumps(value))), 0))
     return found
 
 
@@ -138,8 +207,26 @@ def _in_fields(left: typed.Read, operator: str, values: tuple[Any, ...], node: a
     if operator in ("=", "in", "!="):
         for value in values:
             same |= Q(Exact(text, Value(value)))
-        return there & ~same if operator == "!=" else there & same
+        if operator == "!=":
+            return there & ~same
+        return _near(key, values) & there & same
     return there & _text(text, operator, values[0], node)
+
+
+def _near(key: str, values: tuple[Any, ...]) -> Q:
+    """What the index over whole `output_fields` can find: the value as a text, and as whatever else prints so."""
+    if connection.vendor != "postgresql":
+        return Q()
+    found = Q(pk__in=[])
+    for value in values:
+        found |= Q(output_fields__contains={key: value})
+        try:
+            other = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(other, int | float) and math.isfinite(other):
+            found |= Q(output_fields__contains={key: other})
+    return found
 
 
 def _exists(left: typed.Read, node: ast.Expr) -> Q:

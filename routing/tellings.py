@@ -13,7 +13,7 @@ REASON_LENGTH = 64
 def newest_alerts(group: AlertGroup) -> list[Alert]:
     """The alerts of a group that were not told yet, or the newest one where all were; newest last."""
     untold = max(1, min(group.count - group.told_count, MOST_ALERTS))
-    members = group.members.order_by("-id").select_related("alert__sensor")[:untold]
+    members = group.members.order_by("-alert").select_related("alert__sensor")[:untold]
     return [member.alert for member in members][::-1]
 
 
@@ -84,7 +84,7 @@ def _delivery(
         sink_id=sink_id,
         route=route,
         group=group,
-        alert_ids=[alert.pk for alert in alerts[-MOST_ALERTS:]],
+        alert_ids=[str(alert.pk) for alert in alerts[-MOST_ALERTS:]],
         alert_count=count,
         event=event,
         reason=reason,

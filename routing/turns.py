@@ -15,6 +15,8 @@ class Turn(IntEnum):
     """Appending to the audit log's chain."""
     REQUESTS = 0x5A_0002
     """Asking for action runs: budgets are counted and targets compared."""
+    DAYS = 0x5A_0003
+    """Making and dropping the days of alerts."""
 
 
 def wait_for(turn: Turn) -> None:

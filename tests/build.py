@@ -1,13 +1,16 @@
 """Plain builders: the smallest valid thing, with what the test is about given by keyword."""
 
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
+from uuid import UUID
 
-from routing.models import Alert, AlertGroup, ResponseAction, Role, Route, Sensor, Sink, Token
+from routing.models import Alert, AlertGroup, ResponseAction, Role, Route, Sensor, Sink, Token, Unrouted
 from routing.models.member import digest_of
-from sensor.alert import Priority, new_uuid
+from sensor.alert import Priority
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+_made = count()
 
 
 def token(role: str = Role.SENSOR, secret: str = "sa_test", **fields: Any) -> Token:
@@ -32,11 +35,17 @@ def sensor(**fields: Any) -> Sensor:
     return Sensor.objects.create(**values)
 
 
-def alert(priority: str = "warning", **fields: Any) -> Alert:
-    """A stored alert about a process on node-1."""
+def uuid_at(time: datetime) -> UUID:
+    """The next UUIDv7 of a moment: those of one moment are in the order in which they were made."""
+    value = (int(time.timestamp() * 1000) & (1 << 48) - 1) << 80 | 0x7 << 76 | 0x2 << 62 | next(_made)
+    return UUID(int=value)
+
+
+def alert(priority: str = "warning", waits: bool = True, **fields: Any) -> Alert:
+    """A stored alert about a process on node-1; it `waits` to be routed."""
     time = fields.pop("time", NOW)
     values = {
-        "uuid": new_uuid(),
+        "uuid": uuid_at(time),
         "time": time,
         "time_ns": int(time.timestamp()) * 10**9,
         "received_at": time,
@@ -51,7 +60,10 @@ def alert(priority: str = "warning", **fields: Any) -> Alert:
         **fields,
     }
     values.setdefault("token", token())
-    return Alert.objects.create(**values)
+    stored = Alert.objects.create(**values)
+    if waits:
+        Unrouted.objects.create(alert=stored, received_at=stored.received_at)
+    return stored
 
 
 def route(**fields: Any) -> Route:

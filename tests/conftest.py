@@ -4,7 +4,11 @@ Alice administers, Erin edits, Bob responds, Carol only looks. Without DATABASE_
 `make test` runs them a second time on PostgreSQL. Nothing but loopback can be reached.
 """
 
+from collections.abc import Iterator
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connections
@@ -12,6 +16,7 @@ from django.test import Client
 from pytest_socket import socket_allow_hosts
 
 from routing.models import Member
+from tests import build
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -32,6 +37,13 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     for connection in connections.all():
         if connection.vendor == "sqlite":
             connection.settings_dict["TEST"]["NAME"] = str(settings.DATA_DIR / "test.sqlite3")
+
+
+@pytest.fixture
+def that_day() -> Iterator[None]:
+    """It is a second after `build.NOW`, when the alerts of tests happen, and the clock goes on from there."""
+    with time_machine.travel(build.NOW + timedelta(seconds=1)):
+        yield
 
 
 def person(name: str, role: str) -> User:

@@ -1,7 +1,7 @@
 """What is stored: facts (alerts), intentions (deliveries, action runs) and what people configure."""
 
 from routing.models.action import ActionRun, ResponseAction
-from routing.models.alert import Acknowledgement, Alert, AlertGroup, Comment, GroupedAlert
+from routing.models.alert import Acknowledgement, Alert, AlertDay, AlertGroup, Comment, GroupedAlert, Unrouted
 from routing.models.audit import AuditEntry
 from routing.models.member import Member, Role, Token
 from routing.models.route import Route, Silence
@@ -13,6 +13,7 @@ __all__ = [
     "Acknowledgement",
     "ActionRun",
     "Alert",
+    "AlertDay",
     "AlertGroup",
     "Attempt",
     "AuditEntry",
@@ -29,4 +30,5 @@ __all__ = [
     "Silence",
     "Sink",
     "Token",
+    "Unrouted",
 ]

@@ -62,7 +62,8 @@ class ActionRun(models.Model):
     target_key = models.CharField(max_length=64, blank=True)
     """Hash of the kind and what identifies the target; empty where the alert named none."""
     action = models.ForeignKey(ResponseAction, on_delete=models.PROTECT, related_name="runs")
-    alert = models.ForeignKey("routing.Alert", on_delete=models.PROTECT, related_name="runs")
+    alert = models.ForeignKey("routing.Alert", on_delete=models.DO_NOTHING, related_name="runs", db_constraint=False)
+    """A run is kept for longer than alerts are: read it only where it may be missing, or while the run is young."""
     group = models.ForeignKey("routing.AlertGroup", on_delete=models.SET_NULL, null=True, related_name="runs")
     route = models.ForeignKey("routing.Route", on_delete=models.SET_NULL, null=True, related_name="+")
     sensor = models.ForeignKey("routing.Sensor", on_delete=models.SET_NULL, null=True, related_name="runs")

@@ -12,15 +12,19 @@ PRIORITIES = [(priority.value, priority.label) for priority in Priority]
 
 
 class Alert(models.Model):
-    """One match of one rule. Nothing but `routed_at` ever changes."""
+    """One match of one rule. Nothing in it ever changes.
 
-    uuid = models.UUIDField(unique=True)
-    """The alert's identity: a repeated post of the same one is ignored."""
+    Alerts are many and they come in bursts, so the table has no foreign keys that the database would check for every
+    row, and a new row touches no other. On PostgreSQL it is cut into days (`routing.days`).
+    """
+
+    uuid = models.UUIDField(primary_key=True)
+    """The alert's identity, of version 7 and near `time` (`identity.fitting`): a repeated post of the same alert is
+    ignored, and what is ordered by it is ordered by time."""
     time = models.DateTimeField()
     time_ns = models.BigIntegerField()
     """Nanoseconds since the epoch, as the sensor saw it; `time` is the same to the microsecond."""
     received_at = models.DateTimeField()
-    routed_at = models.DateTimeField(null=True)
     rule = models.CharField(max_length=255)
     priority = models.PositiveSmallIntegerField(choices=PRIORITIES)
     source = models.CharField(max_length=64)
@@ -32,22 +36,21 @@ class Alert(models.Model):
     """Alerts of this rule that the sensor's limiter dropped before this one."""
     fingerprint = models.CharField(max_length=64)
     """Hash of source, rule and stable fields: what an acknowledgement or a comment belongs to."""
-    token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+")
-    sensor = models.ForeignKey(Sensor, on_delete=models.SET_NULL, null=True, related_name="alerts")
+    token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    sensor = models.ForeignKey(
+        Sensor, on_delete=models.DO_NOTHING, null=True, related_name="alerts", db_constraint=False, db_index=False
+    )
     own_node = models.BooleanField(default=False)
     """An authenticated sensor told it about the node its token is bound to: what automatic actions ask for."""
 
     class Meta:
         indexes = [
-            # Read by pipeline.route_pending, at every ring and every sweep.
-            models.Index(fields=["id"], condition=Q(routed_at__isnull=True), name="alert_unrouted"),
-            # Read by the alert lists, newest first.
-            models.Index(fields=["-time", "-id"], name="alert_newest"),
-            models.Index(fields=["rule", "-time"], name="alert_by_rule"),
-            models.Index(fields=["priority", "-time"], name="alert_by_priority"),
-            models.Index(fields=["hostname", "-time"], name="alert_by_host"),
-            # Read by the group page (what else bears this fingerprint).
-            models.Index(fields=["fingerprint", "-time"], name="alert_by_fingerprint"),
+            # Read by searches, newest first. PostgreSQL has one more for everything else (migration 0002).
+            models.Index(fields=["rule", "uuid"], name="alert_by_rule"),
+            models.Index(fields=["hostname", "uuid"], name="alert_by_host"),
+            models.Index(fields=["priority", "uuid"], name="alert_by_priority"),
+            # Read by the pages of alerts and groups: what else bears this fingerprint.
+            models.Index(fields=["fingerprint", "uuid"], name="alert_by_fingerprint"),
         ]
 
     def __str__(self) -> str:
@@ -55,6 +58,43 @@ class Alert(models.Model):
 
     def get_absolute_url(self) -> str:
         return f"/alerts/{self.uuid}/"
+
+
+class Unrouted(models.Model):
+    """An alert that waits to be routed: stored together with it, deleted in the transaction that routes it."""
+
+    alert = models.OneToOneField(
+        Alert, on_delete=models.CASCADE, primary_key=True, related_name="waiting", db_constraint=False
+    )
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            # Read by pipeline.route_pending, at every ring and every sweep.
+            models.Index(fields=["received_at", "alert"], name="unrouted_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alert_id} waits since {self.received_at}"
+
+
+class AlertDay(models.Model):
+    """A day of alerts (`routing.days`), and what is known of it after it was dropped."""
+
+    day = models.DateField(unique=True)
+    """UTC."""
+    made_at = models.DateTimeField()
+    dropped_at = models.DateTimeField(null=True)
+    """From then on its alerts are refused, and soon they are gone."""
+    alerts = models.PositiveBigIntegerField(null=True)
+    """How many there were; null as long as they are kept."""
+    by_priority = models.JSONField(default=dict)
+    """The same by the priority's name."""
+    by_rule = models.JSONField(default=dict)
+    """The same by rule, of the thousand that had most."""
+
+    def __str__(self) -> str:
+        return f"{self.day}"
 
 
 class AlertGroup(models.Model):
@@ -103,13 +143,24 @@ class AlertGroup(models.Model):
 
 
 class GroupedAlert(models.Model):
-    """An alert's place in a group."""
+    """An alert's place in a group. Cut into days like the alerts."""
 
-    group = models.ForeignKey(AlertGroup, on_delete=models.CASCADE, related_name="members")
-    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="memberships")
+    pk = models.CompositePrimaryKey("alert_id", "group_id")
+    alert = models.ForeignKey(
+        Alert, on_delete=models.CASCADE, related_name="memberships", db_constraint=False, db_index=False
+    )
+    group = models.ForeignKey(
+        AlertGroup, on_delete=models.CASCADE, related_name="members", db_constraint=False, db_index=False
+    )
+    routed_at = models.DateTimeField()
+    route_version = models.PositiveIntegerField()
+    """The version of the route that took the alert."""
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["group", "alert"], name="alert_once_per_group")]
+        indexes = [
+            # Read by whoever asks for a group's newest alerts.
+            models.Index(fields=["group", "alert"], name="grouped_by_group"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.alert_id} in {self.group_id}"

@@ -57,7 +57,7 @@ class Delivery(models.Model):
     group = models.ForeignKey("routing.AlertGroup", on_delete=models.CASCADE, null=True, related_name="deliveries")
     """Null for a test message."""
     alert_ids = models.JSONField(default=list)
-    """The alerts the message is about, newest last; at most the newest hundred."""
+    """The uuids of the alerts the message is about, newest last; at most the newest hundred."""
     alert_count = models.PositiveIntegerField(default=0)
     """How many alerts of the group the message stands for."""
     event = models.CharField(max_length=16, default="firing")

@@ -1,14 +1,17 @@
 """Which alerts a page is about: the filters as they stand in the URL."""
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils import timezone
 
-from routing import matching
+from routing import finding
 from routing.form_fields import MomentField, SearchField
 from routing.models import Alert
+from routing.searching import Search, search
 from sensor.alert import Priority
 
 PRIORITIES = [(priority.name.lower(), priority.label) for priority in Priority]
@@ -34,13 +37,16 @@ class AlertFilter(forms.Form):
         self.fields["since"].widget.attrs["list"] = "spans"
         self.fields["until"].widget.attrs["list"] = "spans"
 
-    def apply(self, alerts: QuerySet[Alert]) -> QuerySet[Alert]:
-        """The alerts for which all filters hold; none at all while one of them is wrong."""
+    def alerts(self) -> QuerySet[Alert]:
+        """The alerts for which all filters hold but the condition; none at all while one of them is wrong.
+
+        Without a beginning it is the last day: what is older is asked for.
+        """
         if not self.is_valid():
-            return alerts.none()
+            return Alert.objects.none()
         given: dict[str, Any] = self.cleaned_data
-        if given["q"]:
-            alerts = alerts.filter(matching.search(given["q"]))
+        since = given["since"] or (given["until"] or timezone.now()) - finding.DEFAULT_SPAN
+        alerts = finding.between(since, given["until"])
         if given["rule"]:
             alerts = alerts.filter(rule=given["rule"])
         if given["at_least"]:
@@ -49,11 +55,13 @@ class AlertFilter(forms.Form):
             alerts = alerts.filter(priority=Priority.named(given["priority"]))
         if given["hostname"]:
             alerts = alerts.filter(hostname=given["hostname"])
-        if given["since"]:
-            alerts = alerts.filter(time__gte=given["since"])
-        if given["until"]:
-            alerts = alerts.filter(time__lt=given["until"])
         return alerts
+
+    def search(self) -> Search:
+        """How the condition is searched for; ask for it where the filters are right."""
+        found = search(self.cleaned_data.get("q", ""))
+        by_column = any(self.cleaned_data.get(name) for name in ("rule", "hostname", "priority"))
+        return replace(found, ordered=found.predicate is None, indexed=False) if by_column else found
 
     def query(self) -> str:
         """The filters that say something, for links."""

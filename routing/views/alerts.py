@@ -4,18 +4,18 @@ from contextlib import suppress
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from routing import access, acknowledgements, approvals, doorbell, matching, silences
+from routing import access, acknowledgements, approvals, doorbell, finding, matching, silences
 from routing.access import requires
-from routing.models import Alert, AlertGroup, Delivery, ResponseAction
+from routing.models import Alert, AlertGroup, Delivery, ResponseAction, Unrouted
+from routing.views import arrivals
 from routing.views.alert_filter import AlertFilter
 from routing.views.asking import address, person, way_back
-from routing.views.paging import PAGE, counted, page
+from routing.views.paging import PAGE, counted
 from routing.views.show import show, wants_part
 from sensor.alert import Priority, rfc3339
 
@@ -25,18 +25,21 @@ from sensor.alert import Priority, rfc3339
 def alerts(request: HttpRequest) -> HttpResponse:
     """The alerts that the filters in the URL leave, newest first."""
     form = AlertFilter(request.GET)
-    found = form.apply(Alert.objects.all())
+    shown_at = timezone.now()
+    found, search = form.alerts(), form.search()
+    before = _key(request.GET.get("before", ""))
     context = {
         "form": form,
         "query": form.query(),
-        "page": page(found.select_related("sensor"), request.GET.get("before", "")),
-        "counted": counted(found),
-        "newest": Alert.objects.aggregate(newest=Max("pk"))["newest"] or 0,
+        "page": finding.find(found, search, before, PAGE),
+        "paged": before is not None,
+        "counted": finding.count(found, search),
+        "shown_at": shown_at.isoformat(),
     }
     response = show(request, "alerts/list.html", context, part="alerts/_rows.html")
     if wants_part(request):
-        before = f"&before={request.GET['before']}" if request.GET.get("before") else ""
-        response["HX-Push-Url"] = f"{request.path}?{form.query()}{before}"
+        place = f"&before={before}" if before else ""
+        response["HX-Push-Url"] = f"{request.path}?{form.query()}{place}"
     return response
 
 
@@ -45,9 +48,9 @@ def alerts(request: HttpRequest) -> HttpResponse:
 def newer(request: HttpRequest) -> HttpResponse:
     """How many alerts arrived since the list was shown, as the link that shows them."""
     form = AlertFilter(request.GET)
-    after = request.GET.get("after", "")
-    found = form.apply(Alert.objects.filter(pk__gt=int(after) if after.isdecimal() else 0))
-    context = {"counted": counted(found), "query": form.query(), "after": after}
+    shown_at = arrivals.read(request.GET.get("after", ""), timezone.now())
+    found = finding.count(arrivals.since(form.alerts(), shown_at), form.search())
+    context = {"counted": found, "query": form.query(), "shown_at": shown_at.isoformat()}
     return render(request, "alerts/_newer.html", context)
 
 
@@ -56,7 +59,8 @@ def newer(request: HttpRequest) -> HttpResponse:
 def alert(request: HttpRequest, uuid: str) -> HttpResponse:
     """Everything known about one alert."""
     shown = access.alert_for(request.user, uuid)
-    groups = [membership.group for membership in shown.memberships.select_related("group__route")]
+    memberships = list(shown.memberships.select_related("group__route"))
+    groups = [membership.group for membership in memberships]
     now = timezone.now()
     deliveries = Delivery.objects.filter(group__in=groups, created_at__gte=shown.received_at)
     context = {
@@ -65,12 +69,14 @@ def alert(request: HttpRequest, uuid: str) -> HttpResponse:
         "fields": sorted(shown.output_fields.items()),
         "wire": as_wire(shown),
         "groups": groups,
+        "routed_at": memberships[0].routed_at if memberships else None,
         "silence": matching.silence_for(shown, silences.active(now), now),
         "deliveries": deliveries.select_related("sink", "route").order_by("created_at", "pk")[:20],
         "runs": shown.runs.select_related("action").order_by("requested_at"),
+        "unrouted": Unrouted.objects.filter(pk=shown.pk).exists(),
         "same": counted(Alert.objects.filter(fingerprint=shown.fingerprint)),
         "actions": ResponseAction.objects.exclude(mode=ResponseAction.Mode.OFF),
-        "similar": Alert.objects.filter(fingerprint=shown.fingerprint).exclude(pk=shown.pk).order_by("-time")[:10],
+        "similar": Alert.objects.filter(fingerprint=shown.fingerprint).exclude(pk=shown.pk).order_by("-pk")[:10],
     }
     return show(request, "alerts/detail.html", context)
 
@@ -105,6 +111,13 @@ def respond(request: HttpRequest, uuid: str) -> HttpResponse:
         return redirect(chosen)
     doorbell.ring("runs")
     return redirect(run)
+
+
+def _key(text: str) -> UUID | None:
+    """A cursor of the list; one without sense is the first page."""
+    with suppress(ValueError):
+        return UUID(text)
+    return None
 
 
 def _uuids(request: HttpRequest) -> list[UUID]:

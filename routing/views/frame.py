@@ -16,7 +16,7 @@ from django.utils.timesince import timesince
 from redis.exceptions import RedisError
 
 from routing.access import PERMISSIONS, may, role_of
-from routing.models import ActionRun, Alert, AlertGroup, Delivery, Sink
+from routing.models import ActionRun, AlertGroup, Delivery, Sink, Unrouted
 from routing.tasks import WORKER_SEEN
 
 THEMES = ("auto", "light", "dark")
@@ -122,7 +122,7 @@ def _pulse(user: int, now: datetime) -> dict[str, Any]:
     """The few numbers that every page shows, from one query."""
     waiting = ActionRun.objects.filter(state=ActionRun.State.AWAITING_APPROVAL)
     firing = AlertGroup.objects.filter(state=AlertGroup.State.FIRING)
-    unrouted = Alert.objects.filter(routed_at=None, received_at__lt=now - SILENT_AFTER)
+    unrouted = Unrouted.objects.filter(received_at__lt=now - SILENT_AFTER)
     overdue = Delivery.objects.filter(
         state=Delivery.State.QUEUED, next_attempt_at__lt=now - SILENT_AFTER, sink__enabled=True, sink__open_until=None
     )

@@ -64,10 +64,10 @@ def group(request: HttpRequest, pk: int) -> HttpResponse:
 def first_and_newest(group: AlertGroup) -> list[Alert]:
     """The group's first alert and its newest ones, oldest first: all that a page can show of thousands."""
     members: QuerySet[Alert] = Alert.objects.filter(memberships__group=group).select_related("sensor")
-    newest = list(members.order_by("-memberships__pk")[:NEWEST])[::-1]
+    newest = list(members.order_by("-pk")[:NEWEST])[::-1]
     if len(newest) < NEWEST:
         return newest
-    first = members.order_by("memberships__pk").first()
+    first = members.order_by("pk").first()
     return newest if first is None or first == newest[0] else [first, *newest]
 
 

@@ -1,41 +1,39 @@
 """The stream of alerts as they arrive."""
 
-from typing import Any
+from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from routing import finding
 from routing.access import requires
-from routing.models import Alert
+from routing.views import arrivals
 from routing.views.alert_filter import AlertFilter
 from routing.views.show import show
 
 SHOWN = 50
 # More than this since the last look is only counted: nobody reads three hundred rows in a second.
 AT_ONCE = 200
+# Two processes store at the same time, and the later moment may be seen first: the page leaves out what it has.
+OVERLAP = timedelta(seconds=2)
 
 
 @require_safe
 @requires("view")
 def live(request: HttpRequest) -> HttpResponse:
-    """The newest alerts; with `after`, those that came since that one, for the script that puts them on top."""
+    """The newest alerts; with `after`, those that arrived since, for the script that puts them on top."""
     form = AlertFilter(request.GET)
-    found = form.apply(Alert.objects.order_by("-pk"))
-    after = request.GET.get("after", "")
-    if after.isdecimal():
-        found = found.filter(pk__gt=int(after))
-    rows = list(found[: AT_ONCE if after else SHOWN])
-    newest = rows[0].pk if rows else (after or _newest())
-    context: dict[str, Any] = {
-        "form": form,
-        "query": form.query(),
-        "rows": rows,
-        "newest": newest,
-        "more": found.count() - AT_ONCE if after and len(rows) == AT_ONCE else 0,
-    }
+    now = timezone.now()
+    alerts, search = form.alerts(), form.search()
+    more = 0
+    if after := request.GET.get("after", ""):
+        alerts = arrivals.since(alerts, arrivals.read(after, now) - OVERLAP)
+        rows = finding.find(alerts, search, None, AT_ONCE).alerts
+        if len(rows) == AT_ONCE:
+            more = finding.count(alerts, search).number - AT_ONCE
+    else:
+        rows = finding.find(alerts, search, None, SHOWN).alerts
+    newest = max((alert.received_at for alert in rows), default=now)
+    context = {"form": form, "query": form.query(), "rows": rows, "newest": newest.isoformat(), "more": more}
     return show(request, "live.html", context, part="alerts/_live_rows.html")
-
-
-def _newest() -> int:
-    newest = Alert.objects.order_by("-pk").values_list("pk", flat=True).first()
-    return newest or 0

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from routing import finding
 from routing.access import requires
 from routing.models import ActionRun, Alert, AlertGroup, Delivery, Route, Sensor, Sink
 from routing.views import charts
@@ -33,7 +34,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     span = span if span in SPANS else "1h"
     words, each, step, columns = SPANS[span]
     start = charts.aligned(now, step, columns)
-    alerts = Alert.objects.filter(time__gte=start)
+    alerts = finding.between(start, None)
     awaiting = ActionRun.objects.filter(state="awaiting_approval").order_by("expires_at")
     context = {
         "span": span,

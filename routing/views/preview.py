@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from routing import matching
+from routing import finding, matching
 from routing.models import Alert, AlertGroup
 
 # A condition may ask what no database can answer, so alerts are tried one by one, the newest first.
@@ -26,7 +26,7 @@ class Preview:
 def preview(condition: str, now: datetime) -> Preview:
     """Try a condition on what is stored. Raises RuleError where it cannot be read."""
     holds = matching.compile(condition)
-    recent = Alert.objects.filter(time__gte=now - timedelta(hours=24)).order_by("-time", "-pk").select_related("sensor")
+    recent = finding.between(now - timedelta(hours=24), None).order_by("-pk").select_related("sensor")
     alerts = list(recent[: TRIED + 1])
     matched = [alert for alert in alerts[:TRIED] if holds(alert)]
     firing = AlertGroup.objects.filter(state=AlertGroup.State.FIRING).order_by("priority", "-last_seen_at")[:200]

@@ -87,7 +87,7 @@ def routes(request: HttpRequest) -> HttpResponse:
         "rows": [{"route": route, "verdict": verdicts.get(route.pk, "")} for route in rows],
         "ended_by": _catch_all(rows),
         "tried": tried,
-        "recent": Alert.objects.order_by("-time", "-pk")[:20],
+        "recent": Alert.objects.order_by("-pk")[:20],
     }
     return show(request, "routes/list.html", context)
 

@@ -43,7 +43,7 @@ class Entry:
 def timeline(group: AlertGroup, alerts: list[Alert], fingerprints: set[str]) -> list[Entry]:
     """The entries of a group whose first and newest alerts are `alerts`."""
     entries = [
-        *_alerts(alerts),
+        *_alerts(group, alerts),
         *_deliveries(group),
         *_runs(group),
         *_people(fingerprints),
@@ -52,13 +52,12 @@ def timeline(group: AlertGroup, alerts: list[Alert], fingerprints: set[str]) -> 
     return sorted(entries, key=lambda entry: (entry.at, entry.order))
 
 
-def _alerts(alerts: Iterable[Alert]) -> Iterator[Entry]:
+def _alerts(group: AlertGroup, alerts: Iterable[Alert]) -> Iterator[Entry]:
     for number, alert in enumerate(alerts):
         yield Entry(alert.received_at, "received", "accent" if number == 0 else "", alert, 0)
         if number == 0:
             yield Entry(alert.received_at, "rule", "", alert, 1)
-            if alert.routed_at:
-                yield Entry(alert.routed_at, "route", "", alert, 2)
+            yield Entry(group.members.get(alert=alert).routed_at, "route", "", alert, 2)
 
 
 def _deliveries(group: AlertGroup) -> Iterator[Entry]:

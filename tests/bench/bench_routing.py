@@ -93,7 +93,7 @@ def _delivering() -> tuple[str, float, str, str]:
         sink = build.sink("webhook", name="receiver", secrets={"url": url})
         alert = build.alert()
         Delivery.objects.bulk_create(
-            Delivery(sink=sink, alert_ids=[alert.pk], reason="bench", next_attempt_at=now, created_at=now)
+            Delivery(sink=sink, alert_ids=[str(alert.pk)], reason="bench", next_attempt_at=now, created_at=now)
             for _ in range(BATCH * 3)
         )
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -44,7 +44,7 @@ def about_a_group(sink: Sink, **fields: Any) -> Delivery:
     from routing.models import AlertGroup
 
     group = AlertGroup.objects.first() or build.group(build.route())
-    return owed(sink, group=group, route=group.route, alert_ids=[build.alert().pk], **fields)
+    return owed(sink, group=group, route=group.route, alert_ids=[str(build.alert().pk)], **fields)
 
 
 def held(delivery: Delivery) -> list[claims.Claimed]:
@@ -328,7 +328,7 @@ def test_a_mistake_in_a_sink_is_its_own_deliverys_trouble() -> None:
 def test_the_message_is_about_what_is_left_where_its_alerts_are_gone(sink: Sink, httpserver: HTTPServer) -> None:
     answer(httpserver, 200)
     group = build.group(build.route())
-    delivery = owed(sink, group=group, route=None, alert_ids=[999])
+    delivery = owed(sink, group=group, route=None, alert_ids=[str(UUID(int=999))])
     deliveries.send(delivery.pk, NOW)
     data = httpserver.log[0][0].get_json()["data"]
     assert data["group"]["title"] == "Read sensitive file"

@@ -5,7 +5,7 @@ import pytest
 
 from routing.admission import Row, Sender, admit
 from routing.ingest import Intake, Outcome
-from routing.models import Alert, Sensor, Token
+from routing.models import Alert, Sensor, Token, Unrouted
 from tests import build
 
 ACCEPTED, DUPLICATE, REFUSED = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.REFUSED
@@ -32,7 +32,8 @@ def test_what_is_stored_is_what_was_said():
     assert (alert.uuid, alert.rule, alert.priority, alert.source) == (uuid, said["rule"], 4, "syscall")
     assert (alert.time.microsecond, alert.time_ns % 1000, alert.received_at) == (123_456, 789, build.NOW)
     assert (alert.output, alert.output_fields, alert.tags) == (said["output"], said["output_fields"], ["T1003"])
-    assert (alert.held_back, alert.token_id, alert.own_node, alert.routed_at) == (2, who.token, True, None)
+    assert (alert.held_back, alert.token_id, alert.own_node) == (2, who.token, True)
+    assert list(Unrouted.objects.values_list("pk", "received_at")) == [(uuid, build.NOW)]
     assert alert.sensor is not None
     assert (alert.sensor.name, alert.sensor.native) == ("node-1", False)
 
@@ -61,7 +62,7 @@ def test_a_poison_alert_fails_alone(poisoned, role):
     who = sender()
     batch = rows(7, who)
     for index in poisoned:
-        batch[index].sender = Sender(GONE, "gone", role, "")
+        batch[index].output_fields = "this is not JSON"
     outcomes = Intake().store(batch, build.NOW)
     assert outcomes == [REFUSED if index in poisoned else ACCEPTED for index in range(7)]
     assert Alert.objects.count() == 7 - len(poisoned)
@@ -80,6 +81,8 @@ def test_alerts_of_a_sensor_that_was_deleted_meanwhile_are_kept():
     intake.store(rows(1, who), build.NOW)
     Sensor.objects.all().delete()
     assert intake.store(rows(2, who), build.NOW) == [DUPLICATE, ACCEPTED]
+    intake.presence.write_seen(build.NOW)
+    assert intake.store(rows(3, who), build.NOW) == [DUPLICATE, DUPLICATE, ACCEPTED]
     assert Alert.objects.filter(sensor__hostname="node-1").count() == 1
 
 

@@ -1,4 +1,5 @@
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -34,7 +35,7 @@ def told(delivery: Delivery) -> Message:
 
 def test_a_message_carries_its_alerts_newest_last_and_links_to_pages(group: AlertGroup) -> None:
     older, newer = build.alert(), build.alert(priority="critical")
-    message = told(delivery(group, alert_ids=[older.pk, newer.pk], alert_count=2))
+    message = told(delivery(group, alert_ids=[str(older.pk), str(newer.pk)], alert_count=2))
     assert [alert.uuid for alert in message.alerts] == [older.uuid, newer.uuid]
     assert message.newest.priority is Priority.CRITICAL
     assert message.newest.url == f"https://sensor.example/alerts/{newer.uuid}/"
@@ -46,7 +47,7 @@ def test_a_message_carries_its_alerts_newest_last_and_links_to_pages(group: Aler
 
 def test_a_message_says_the_time_and_the_priority_once(group: AlertGroup) -> None:
     alert = build.alert(output="00:19:12.492978636: Warning Password file read (file=/etc/shadow)")
-    assert told(delivery(group, alert_ids=[alert.pk])).newest.output == "Password file read (file=/etc/shadow)"
+    assert told(delivery(group, alert_ids=[str(alert.pk)])).newest.output == "Password file read (file=/etc/shadow)"
     alert.refresh_from_db()
     assert alert.output.startswith("00:19:12")
 
@@ -59,7 +60,7 @@ def test_every_message_of_a_group_has_its_key(group: AlertGroup) -> None:
 
 
 def test_a_deleted_route_and_deleted_alerts_leave_a_message(group: AlertGroup) -> None:
-    message = told(delivery(group, alert_ids=[12345], route=None))
+    message = told(delivery(group, alert_ids=[str(UUID(int=12345))], route=None))
     assert message.route == "(deleted)"
     assert "no longer kept" in message.newest.output
 

@@ -10,7 +10,7 @@ from django.db import connection
 from pytest_httpserver import HTTPServer
 
 from routing import acknowledgements, deliveries, pipeline
-from routing.models import ActionRun, Alert, AlertGroup, Delivery, GroupedAlert, Route, Silence, Sink
+from routing.models import ActionRun, Alert, AlertGroup, Delivery, GroupedAlert, Route, Silence, Sink, Unrouted
 from tests import build
 from tests.build import NOW
 from tests.routing.test_deliveries import together
@@ -129,7 +129,7 @@ def test_without_a_wait_the_first_alert_is_told_in_the_same_transaction(route: R
     delivery = Delivery.objects.get()
     assert planned.deliveries == [delivery.pk]
     assert planned.alerts == 1
-    assert (delivery.alert_ids, delivery.sink, delivery.route) == ([alert.pk], sink, route)
+    assert (delivery.alert_ids, delivery.sink, delivery.route) == ([str(alert.pk)], sink, route)
 
 
 def test_the_first_route_that_takes_an_alert_ends_its_walk() -> None:
@@ -185,13 +185,14 @@ def test_each_alert_is_routed_once(route: Route) -> None:
     build.alert()
     assert pipeline.route_pending(NOW).alerts == 1
     assert pipeline.route_pending(NOW).alerts == 0
-    assert Alert.objects.get().routed_at == NOW
+    assert GroupedAlert.objects.get().routed_at == NOW
+    assert not Unrouted.objects.exists()
 
 
 def test_a_batch_is_bounded_and_oldest_first(route: Route) -> None:
     alerts = [build.alert() for _ in range(5)]
     assert pipeline.route_pending(NOW, limit=3).alerts == 3
-    assert list(Alert.objects.filter(routed_at=None).order_by("pk")) == alerts[3:]
+    assert list(Unrouted.objects.order_by("pk").values_list("pk", flat=True)) == [alert.pk for alert in alerts[3:]]
 
 
 def test_an_alert_that_cannot_be_routed_is_set_aside_and_the_others_go_on(
@@ -200,7 +201,7 @@ def test_an_alert_that_cannot_be_routed_is_set_aside_and_the_others_go_on(
     Route.objects.update(group_by=["proc.name"])
     alerts = [build.alert() for _ in range(5)]
     Alert.objects.filter(pk=alerts[2].pk).update(output_fields=["not", "fields"])
-    while Alert.objects.filter(routed_at=None).exists():
+    while Unrouted.objects.exists():
         pipeline.route_pending(NOW)
     assert GroupedAlert.objects.count() == 4
     assert "alert_not_routable" in caplog.text
@@ -212,7 +213,7 @@ def test_where_no_alert_can_be_routed_none_is_set_aside(route: Route) -> None:
         build.alert(output_fields=["not", "fields"])
     with pytest.raises(AttributeError):
         pipeline.route_pending(NOW)
-    assert Alert.objects.filter(routed_at=None).count() == 3
+    assert Unrouted.objects.count() == 3
 
 
 def test_a_group_that_cannot_be_told_does_not_stop_the_others(route: Route, caplog: pytest.LogCaptureFixture) -> None:
@@ -279,7 +280,7 @@ def test_only_the_silenced_alerts_of_a_group_are_left_out(route: Route, bob: Use
     other = fire(1, hostname="node-2")
     flush(30)
     delivery = Delivery.objects.get()
-    assert (delivery.state, delivery.alert_ids) == ("queued", [other.pk])
+    assert (delivery.state, delivery.alert_ids) == ("queued", [str(other.pk)])
 
 
 def test_a_group_that_nobody_was_told_of_ends_in_silence(route: Route, bob: User) -> None:
@@ -414,7 +415,7 @@ def test_many_workers_route_each_alert_once() -> None:
 
     together(lambda: [pipeline.route_pending(NOW, limit=7) for _ in range(10)], 4)
 
-    assert not Alert.objects.filter(routed_at=None).exists()
+    assert not Unrouted.objects.exists()
     assert sorted(AlertGroup.objects.values_list("labels__alert.hostname", "count")) == [
         ("node-0", 20),
         ("node-1", 20),

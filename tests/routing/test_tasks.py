@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_httpserver import HTTPServer
 
 from routing import tasks
-from routing.models import ActionRun, Alert, AlertGroup, Delivery
+from routing.models import ActionRun, AlertGroup, Delivery, Unrouted
 from sensorapp.celery import app
 from tests import build
 
@@ -55,7 +55,7 @@ def test_a_full_batch_rings_for_the_next_one(queued: Queued, now: Any, monkeypat
     assert queued("route") == 1
     tasks.route_pending()
     assert queued("route") == 1
-    assert not Alert.objects.filter(routed_at=None).exists()
+    assert not Unrouted.objects.exists()
 
 
 def test_a_sweep_does_all_that_nobody_rang_for(queued: Queued, now: Any, httpserver: HTTPServer) -> None:
@@ -64,7 +64,7 @@ def test_a_sweep_does_all_that_nobody_rang_for(queued: Queued, now: Any, httpser
     route.sinks.add(build.sink(secrets={"url": httpserver.url_for("/")}))
     build.alert(time=now)
     tasks.sweep()
-    assert Alert.objects.get().routed_at is not None
+    assert not Unrouted.objects.exists()
     AlertGroup.objects.update(next_flush_at=now - timedelta(seconds=1))
     tasks.sweep()
     delivery = Delivery.objects.get()

@@ -57,7 +57,9 @@
       if (!part) return;
       rows.dataset.newest = part.dataset.newest;
       more += Number(part.dataset.more);
-      held = [...part.children, ...held].slice(0, KEPT);
+      const known = new Set([...rows.children, ...held].map((row) => row.dataset.alert));
+      const fresh = [...part.children].filter((row) => !known.has(row.dataset.alert));
+      held = [...fresh, ...held].slice(0, KEPT);
       settle();
     } finally {
       asking = false;

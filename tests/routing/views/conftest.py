@@ -29,19 +29,19 @@ def world(bob: User) -> SimpleNamespace:
     """An alert on its whole way: routed, told, acted on, acknowledged, silenced."""
     now = timezone.now()
     sensor = build.sensor(last_seen_at=now, stats={"events": 1_234_567, "lost": 3, "rule_errors": {"Broken": 2}})
-    alert = build.alert("critical", time=now, sensor=sensor, routed_at=now, output="<script>alert(1)</script> & co")
+    alert = build.alert("critical", time=now, sensor=sensor, waits=False, output="<script>alert(1)</script> & co")
     sink = build.sink("slack", name="Slack #sec", secrets={"webhook_url": "https://hooks.example/SECRET"})
     action = build.action()
     route = build.route(name="Production")
     route.sinks.add(sink)
     route.actions.add(action)
     group = build.group(route, first_seen_at=now, last_seen_at=now, fingerprint=alert.fingerprint)
-    GroupedAlert.objects.create(group=group, alert=alert)
+    GroupedAlert.objects.create(group=group, alert=alert, routed_at=now, route_version=1)
     delivery = Delivery.objects.create(
         sink=sink,
         route=route,
         group=group,
-        alert_ids=[alert.pk],
+        alert_ids=[str(alert.pk)],
         alert_count=1,
         reason="first alert of the group",
         state="failed",

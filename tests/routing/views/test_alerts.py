@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from routing.models import Acknowledgement, ActionRun, Alert
+from routing.models import Acknowledgement, ActionRun
 from tests import build
 from tests.routing.views.conftest import Page
 
@@ -25,7 +25,7 @@ def three(db: None) -> None:
     now = timezone.now()
     build.alert("warning", rule="Read", time=now - timedelta(minutes=1), output_fields={"proc.name": "cat"})
     build.alert("critical", rule="Shell", time=now - timedelta(minutes=2), hostname="node-2", output_fields={})
-    build.alert("notice", rule="Old", time=now - timedelta(days=3), output_fields={"proc.name": "vim"})
+    build.alert("notice", rule="Old", time=now - timedelta(hours=20), output_fields={"proc.name": "vim"})
 
 
 @pytest.mark.usefixtures("three")
@@ -47,6 +47,13 @@ def three(db: None) -> None:
 )
 def test_every_filter_narrows_the_list(query: str, expected: list[str], as_user, carol) -> None:
     assert rules(as_user(carol).get(f"/alerts/?{query.replace('>', '%3E')}")) == expected
+
+
+def test_without_a_beginning_the_list_is_the_last_day(as_user, carol, three) -> None:
+    build.alert(rule="Older", time=timezone.now() - timedelta(hours=25))
+    client = as_user(carol)
+    assert rules(client.get("/alerts/")) == ["Read", "Shell", "Old"]
+    assert rules(client.get("/alerts/?since=7d")) == ["Read", "Shell", "Old", "Older"]
 
 
 @pytest.mark.usefixtures("three")
@@ -98,13 +105,13 @@ def test_htmx_gets_the_rows_alone_and_a_clean_address(as_user, carol, three) -> 
 
 
 def test_newer_alerts_are_counted_under_the_same_filters(as_user, carol, three) -> None:
-    newest = Alert.objects.latest("pk").pk
+    shown_at = timezone.now().isoformat()
     client = as_user(carol)
-    assert "new alert" not in client.get(f"/alerts/newer/?after={newest}").content.decode()
-    build.alert(rule="Read")
-    build.alert(rule="Shell")
-    assert "2 new alerts" in client.get(f"/alerts/newer/?after={newest}").content.decode()
-    one = client.get(f"/alerts/newer/?after={newest}&rule=Read").content.decode()
+    assert "new alert" not in client.get("/alerts/newer/", {"after": shown_at}).content.decode()
+    build.alert(rule="Read", time=timezone.now())
+    build.alert(rule="Shell", time=timezone.now())
+    assert "2 new alerts" in client.get("/alerts/newer/", {"after": shown_at}).content.decode()
+    one = client.get("/alerts/newer/", {"after": shown_at, "rule": "Read"}).content.decode()
     assert "1 new alert<" in one
     assert "?rule=Read" in one
 
@@ -147,5 +154,5 @@ def test_asking_for_an_action_that_is_not_there_is_a_404(as_user, bob, world: Si
 
 
 def test_an_alert_that_no_route_took_says_so(as_user, carol) -> None:
-    alert = build.alert(routed_at=timezone.now())
+    alert = build.alert(waits=False)
     assert "No route matched" in as_user(carol).get(f"/alerts/{alert.uuid}/").content.decode()

@@ -6,9 +6,14 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from routing.models import Acknowledgement, AlertGroup, Comment, GroupedAlert
+from routing.models import Acknowledgement, Alert, AlertGroup, Comment, GroupedAlert
 from tests import build
 from tests.routing.views.conftest import Page
+
+
+def joined(group: AlertGroup, alert: Alert) -> None:
+    """The alert is one of the group's."""
+    GroupedAlert.objects.create(group=group, alert=alert, routed_at=timezone.now(), route_version=1)
 
 
 def story(answer) -> str:
@@ -37,7 +42,7 @@ def test_a_large_group_shows_its_first_and_newest_alerts_and_counts_the_rest(as_
     group = build.group(build.route(), count=60)
     for number in range(60):
         alert = build.alert(output=f"number {number:02}", time=now + timedelta(seconds=number))
-        GroupedAlert.objects.create(group=group, alert=alert)
+        joined(group, alert)
     answer = as_user(carol).get(f"/groups/{group.pk}/")
     told = story(answer)
     assert "number 00" in told
@@ -60,7 +65,7 @@ def test_a_group_whose_route_has_no_sink_says_that_nobody_is_told(as_user, carol
 def test_acknowledging_a_group_covers_every_fingerprint_in_it(as_user, bob) -> None:
     group = build.group(build.route(), fingerprint="b" * 64)
     for fingerprint in ("a" * 64, "b" * 64):
-        GroupedAlert.objects.create(group=group, alert=build.alert(fingerprint=fingerprint))
+        joined(group, build.alert(fingerprint=fingerprint))
     client = as_user(bob)
     client.post(f"/groups/{group.pk}/acknowledge/", {"comment": "Looking"})
     assert set(Acknowledgement.objects.values_list("fingerprint", flat=True)) == {"a" * 64, "b" * 64}

@@ -1,9 +1,15 @@
 """The stream of alerts, as its script asks for it."""
 
-from routing.models import Alert
+from datetime import timedelta
+
+import pytest
+
 from routing.views import live
 from tests import build
+from tests.build import NOW
 from tests.routing.views.conftest import Page
+
+pytestmark = pytest.mark.usefixtures("that_day")
 
 
 def body(answer):
@@ -14,28 +20,39 @@ def rows(answer) -> list[str]:
     return [th.text for th in Page(answer.content.decode()).all("th") if th.attributes.get("scope") == "row"]
 
 
-def test_only_what_came_since_is_given_newest_first(as_user, carol) -> None:
+def since(client, seen: str):
+    return client.get("/live/", {"after": seen}, HTTP_HX_REQUEST="true")
+
+
+def test_what_arrived_since_is_given_newest_first_with_a_little_of_before(as_user, carol) -> None:
     client = as_user(carol)
-    seen = build.alert(rule="seen")
-    assert body(client.get("/live/")).attributes["data-newest"] == str(seen.pk)
+    build.alert(rule="seen", time=NOW - timedelta(minutes=1))
+    seen = body(client.get("/live/")).attributes["data-newest"]
+    assert seen == (NOW - timedelta(minutes=1)).isoformat()
     for rule in ("one", "two"):
         build.alert(rule=rule)
-    answer = client.get(f"/live/?after={seen.pk}", HTTP_HX_REQUEST="true")
-    assert rows(answer) == ["two", "one"]
-    assert body(answer).attributes["data-newest"] == str(Alert.objects.latest("pk").pk)
+    answer = since(client, seen)
+    assert rows(answer) == ["two", "one", "seen"]
+    assert body(answer).attributes["data-newest"] == NOW.isoformat()
 
 
-def test_nothing_new_leaves_the_mark_where_it_is(as_user, carol) -> None:
-    seen = build.alert()
-    answer = as_user(carol).get(f"/live/?after={seen.pk}", HTTP_HX_REQUEST="true")
-    assert (rows(answer), body(answer).attributes["data-newest"]) == ([], str(seen.pk))
+def test_what_happened_earlier_and_arrived_later_is_given(as_user, carol) -> None:
+    build.alert(rule="late", time=NOW - timedelta(minutes=5), received_at=NOW)
+    build.alert(rule="too late", time=NOW - timedelta(minutes=15), received_at=NOW)
+    assert rows(since(as_user(carol), (NOW - timedelta(minutes=1)).isoformat())) == ["late"]
+
+
+def test_rows_are_named_so_that_the_page_leaves_out_what_it_has(as_user, carol) -> None:
+    alert = build.alert()
+    answer = since(as_user(carol), NOW.isoformat())
+    shown = [row for row in Page(answer.content.decode()).all("tr") if "data-alert" in row.attributes]
+    assert [row.attributes["data-alert"] for row in shown] == [str(alert.pk)]
 
 
 def test_a_flood_is_counted_not_shown(as_user, carol) -> None:
-    seen = build.alert()
     for number in range(live.AT_ONCE + 40):
         build.alert(rule=str(number))
-    answer = as_user(carol).get(f"/live/?after={seen.pk}", HTTP_HX_REQUEST="true")
+    answer = since(as_user(carol), (NOW - timedelta(minutes=1)).isoformat())
     assert len(rows(answer)) == live.AT_ONCE
     assert body(answer).attributes["data-more"] == "40"
 

@@ -22,7 +22,7 @@ def test_a_preview_counts_and_stores_nothing(as_user, bob) -> None:
     now = timezone.now()
     group = build.group(build.route())
     for rule in ("Read", "Read", "Shell"):
-        GroupedAlert.objects.create(group=group, alert=build.alert(rule=rule, time=now))
+        GroupedAlert.objects.create(group=group, alert=build.alert(rule=rule, time=now), routed_at=now, route_version=1)
     build.alert(rule="Read", time=now - timedelta(days=2))
     answer = as_user(bob).post("/silences/new/", {**NEW, "preview": "1"}, HTTP_HX_REQUEST="true")
     text = " ".join(answer.content.decode().split())
@@ -86,7 +86,7 @@ def test_the_filters_of_the_list_become_the_condition(as_user, bob) -> None:
 @pytest.mark.parametrize(("condition", "held"), [("alert.rule = Noisy", True), ("alert.rule = Other", False)])
 def test_an_alert_and_its_group_say_who_silences_them_and_why(condition: str, held: bool, as_user, bob, carol) -> None:
     alert, group = build.alert(rule="Noisy"), build.group(build.route())
-    GroupedAlert.objects.create(group=group, alert=alert)
+    GroupedAlert.objects.create(group=group, alert=alert, routed_at=build.NOW, route_version=1)
     now = timezone.now()
     times = {"starts_at": now, "created_at": now, "ends_at": now + timedelta(hours=4)}
     Silence.objects.create(condition=condition, author=bob, comment="known deploy", **times)
