@@ -41,7 +41,7 @@ _ORDERED = {"alert.rule", "alert.hostname", "alert.priority"}
 """Fields with an index of their own."""
 NOT_SEARCHABLE = "NOT_SEARCHABLE"
 MOST_TESTS = {"sqlite": 400, "postgresql": 2_000}
-"""SQLite takes expressions of a depth of 1,000, and every test may be two deep; PostgreSQL is asked for more of each."""
+"""SQLite takes expressions of a depth of 1,000, and a test may be two deep; PostgreSQL is asked for more of each."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

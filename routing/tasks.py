@@ -1,16 +1,17 @@
 """Celery's tasks: doorbells of a few lines. They take ids, call one service, and may run twice or never."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import redis
 import structlog
 from celery import Task, shared_task
+from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from routing import approvals, deliveries, doorbell, executor, pipeline
+from routing import approvals, days, deliveries, doorbell, executor, pipeline
 from routing.models import Attempt
 from routing.pipeline import Planned
 
@@ -59,6 +60,15 @@ def run_action(run_id: int) -> None:
     """Run one approved action that runs on the server."""
     executor.run_on_server(run_id, timezone.now())
     doorbell.ring("runs")
+
+
+@shared_task
+def keep_days() -> None:
+    """Every few minutes: make the days to come, and drop those that are older than what is kept."""
+    now = timezone.now()
+    days.ensure(now)
+    if settings.RETENTION_DAYS:
+        days.drop_before((now - timedelta(days=settings.RETENTION_DAYS)).date(), now)
 
 
 @shared_task

@@ -160,6 +160,8 @@ LOGGING = logs.configure(env.text("LOG_FORMAT", "console"), env.text("LOG_LEVEL"
 # Limits of the ingest paths; over them the answer is 413.
 INGEST_MAX_BYTES = env.number("INGEST_MAX_BYTES", 8 * 1024 * 1024)
 INGEST_MAX_ALERTS = env.number("INGEST_MAX_ALERTS", 10_000)
+# Days that alerts are kept; 0 keeps them all.
+RETENTION_DAYS = env.number("RETENTION_DAYS", 30)
 # Private, loopback and link-local addresses that sinks may reach, as CIDR blocks.
 OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW", "")
 
@@ -190,4 +192,5 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 # A sweep that was not started in time is dropped: the next one sees the same rows.
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "routing.tasks.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "keep-days": {"task": "routing.tasks.keep_days", "schedule": 300.0, "options": {"expires": 300}},
 }
