@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_httpserver import HTTPServer
 
 from routing import tasks
-from routing.models import ActionRun, AlertGroup, Delivery, Unrouted
+from routing.models import ActionRun, AlertDay, AlertGroup, Delivery, Unrouted
 from sensorapp.celery import app
 from tests import build
 
@@ -45,6 +45,14 @@ def test_routing_rings_for_every_planned_delivery(queued: Queued, now: Any) -> N
     assert queued("deliver") == 2
     tasks.route_pending()
     assert queued("deliver") == 2
+
+
+def test_days_are_made_and_what_is_too_old_goes(queued: Queued, now: Any) -> None:
+    old = AlertDay.objects.create(day=(now - timedelta(days=31)).date(), made_at=now)
+    AlertDay.objects.create(day=(now - timedelta(days=29)).date(), made_at=now)
+    tasks.keep_days()
+    assert set(AlertDay.objects.exclude(dropped_at=None)) == {old}
+    assert AlertDay.objects.filter(day=now.date()).exists()
 
 
 def test_a_full_batch_rings_for_the_next_one(queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch) -> None:
