@@ -1,8 +1,8 @@
 """Many posts, one transaction: posts that arrive close together are stored together.
 
-A commit costs the same for one alert as for a thousand, so one thread owns the database connection and
-commits whatever has come in. Each post is answered after its own commit. The queue is bounded: over it a
-post is refused at once, which tells its sender to keep the alerts and come back.
+A commit costs the same for one alert as for a thousand, so a few threads, each with a database connection of its own,
+commit whatever has come in: while one waits for the disk the next one gathers. Each post is answered after its own
+commit. The queue is bounded: over it a post is refused at once, and its sender keeps the alerts and comes back.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -26,7 +27,15 @@ GATHER_ALERTS = 1_000
 QUEUE_ALERTS = 20_000
 """Alerts that may wait; one post of the largest size always fits into an empty queue."""
 
-Store = Callable[[Sequence[Row], datetime], list[Outcome]]
+
+class Store(Protocol):
+    """Where alerts are kept; belongs to one thread."""
+
+    def store(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
+        """Keeps them, or raises, and then nobody may be told that they are kept."""
+
+    def after_commit(self, now: datetime) -> None:
+        """Called once the senders were told."""
 
 
 class Full(Exception):
@@ -47,28 +56,34 @@ class Post(msgspec.Struct, gc=False):
 
 
 class Writer:
-    """The thread that stores. `store` gets the alerts of a group; `afterwards` is called after each commit."""
+    """The threads that store, one for each of `stores`. `ring` is called after each commit."""
 
-    def __init__(self, store: Store, afterwards: Callable[[datetime], None]) -> None:
-        self._store = store
-        self._afterwards = afterwards
+    def __init__(self, stores: Sequence[Store], ring: Callable[[], None]) -> None:
+        self._ring = ring
         self._posts: deque[Post] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
+        self._gathering = threading.Lock()
+        """Held by the thread whose turn it is to gather; the others commit, or wait for their turn."""
         self._idle = False
-        """The thread waits for a first post; while it gathers it looks at the clock, not for each post."""
+        """That thread waits for a first post; while it gathers it looks at the clock, not for each post."""
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="alert writer", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=(store,), name="alert writer", daemon=True) for store in stores
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, seconds: float = 30.0) -> None:
         """Stores what is waiting, then ends; posts that come later are refused."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join(seconds)
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     @property
     def waiting(self) -> int:
@@ -90,14 +105,14 @@ class Writer:
                 self._changed.notify()
         return await post.answer
 
-    def _run(self) -> None:
+    def _run(self, store: Store) -> None:
         while group := self._gather():
-            self._commit(group)
+            self._commit(store, group)
         connection.close()
 
     def _gather(self) -> list[Post]:
         """The next group: what has come within a few milliseconds of its first post; empty at the end."""
-        with self._changed:
+        with self._gathering, self._changed:
             while not self._posts:
                 if self._stopping:
                     return []
@@ -115,12 +130,12 @@ class Writer:
             self._waiting -= size
             return group
 
-    def _commit(self, group: Sequence[Post]) -> None:
+    def _commit(self, store: Store, group: Sequence[Post]) -> None:
         """Store, tell, follow up. Whatever goes wrong, nobody is told "stored", and the next group gets its turn."""
         now = datetime.now(UTC)
         rows = [row for post in group for row in post.rows]
         try:
-            outcomes = self._store(rows, now)
+            outcomes = store.store(rows, now)
         except Exception as error:
             log.error("alerts_not_stored", alerts=len(rows), posts=len(group), error=str(error))
             connection.close()
@@ -128,7 +143,8 @@ class Writer:
             return
         self._tell(group, outcomes)
         try:
-            self._afterwards(now)
+            self._ring()
+            store.after_commit(now)
         except Exception as error:
             log.error("after_commit_failed", error=str(error))
 

@@ -38,7 +38,7 @@ class Intake:
     """Stores alerts and remembers the sensors they came from."""
 
     def __init__(self) -> None:
-        self.presence = Presence()
+        self._presence = Presence()
         self._dropped: frozenset[date] = frozenset()
         self._days_known_until: datetime | None = None
 
@@ -56,7 +56,7 @@ class Intake:
             return self._commit(rows, now)
         except UNSTORABLE:
             # Perhaps only a sensor was deleted behind our back; then the second try succeeds.
-            self.presence.forget()
+            self._presence.forget()
         try:
             return self._commit(rows, now)
         except UNSTORABLE as error:
@@ -67,7 +67,7 @@ class Intake:
         return self._store_or_split(rows[:middle], now) + self._store_or_split(rows[middle:], now)
 
     def _commit(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
-        sensors = self.presence.sensors_of(rows, now)
+        sensors = self._presence.sensors_of(rows, now)
         once = {row.uuid: (row, sensors.get((row.sender.token, row.hostname))) for row in reversed(rows)}
         late = {uuid for uuid in once if self._was_dropped(uuid)} if self._dropped else set()
         with transaction.atomic():
@@ -80,6 +80,10 @@ class Intake:
             outcomes.append(Outcome.ACCEPTED if row.uuid in new else Outcome.DUPLICATE)
             new.discard(row.uuid)  # Said twice in this batch: the first one is it.
         return outcomes
+
+    def after_commit(self, now: datetime) -> None:
+        """Write down when sensors were last heard."""
+        self._presence.write_seen(now)
 
     def _look_at_days(self, now: datetime) -> None:
         """Every minute: which days were dropped, and are those to come made. Without them the default takes all."""

@@ -1,7 +1,8 @@
 """Which path is served by what, and what lives as long as the server does."""
 
 import asyncio
-from datetime import datetime
+
+from django.db import connection
 
 from routing.api import gate
 from routing.api.closing import Closing
@@ -19,6 +20,8 @@ from routing.ingest import Intake
 
 PAGE_THREADS = 8
 RAW_THREADS = 4
+# SQLite has one writer at a time anyway, and those that wait for it do not wait in turn.
+WRITERS = {"postgresql": 2, "sqlite": 1}
 POST = ("POST",)
 GET = ("GET", "HEAD")
 
@@ -31,9 +34,8 @@ class Entry:
         self._threads = threads = Threads(RAW_THREADS, "raw")
         senders = Senders(threads)
         self._closing = Closing()
-        self._intake = Intake()
-        self._writer = Writer(self._intake.store, self._after_commit)
         self._ringer = Ringer(wake_router)
+        self._writer = Writer([Intake() for _ in range(WRITERS[connection.vendor])], self._ringer.ring)
         self._django = Pooled(django, self._pages)
         self._health = Health(threads)
         self._lease = Lease(senders, threads, self._closing)
@@ -68,10 +70,6 @@ class Entry:
             self._started = True
             self._writer.start()
             self._ringer.start()
-
-    def _after_commit(self, now: datetime) -> None:
-        self._ringer.ring()
-        self._intake.presence.write_seen(now)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """ASGI's lifespan: what was accepted is stored before the process ends."""

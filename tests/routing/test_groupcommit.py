@@ -35,10 +35,13 @@ class Storage:
         self.groups.append(len(rows))
         return [Outcome.ACCEPTED] * len(rows)
 
+    def after_commit(self, now: datetime) -> None:
+        pass
 
-def with_writer(store: Store, scenario: Callable[[Writer], object], afterwards=lambda now: None) -> None:
+
+def with_writer(store: Store, scenario: Callable[[Writer], object], ring=lambda: None, threads: int = 1) -> None:
     """Runs a scenario against a writer that is started before and stopped after it."""
-    writer = Writer(store, afterwards)
+    writer = Writer([store] * threads, ring)
     writer.start()
     try:
         asyncio.run(scenario(writer))
@@ -61,7 +64,7 @@ def test_posts_that_come_together_share_a_commit_and_each_gets_its_own_outcomes(
         outcomes = await asyncio.gather(*(writer.store(rows(count)) for count in (1, 2, 3)))
         assert [len(each) for each in outcomes] == [1, 2, 3]
 
-    with_writer(storage.store, scenario)
+    with_writer(storage, scenario)
     assert storage.groups == [6]
 
 
@@ -75,8 +78,25 @@ def test_posts_that_come_during_a_commit_share_the_next_one():
         storage.open.set()
         await asyncio.gather(first, *others)
 
-    with_writer(storage.store, scenario)
+    with_writer(storage, scenario)
     assert storage.groups == [1, 50]
+
+
+def test_while_one_thread_commits_another_gathers_and_commits_too():
+    storage = Storage()
+
+    async def scenario(writer: Writer) -> None:
+        first = await occupied(storage, writer)
+        storage.entered.clear()
+        second = [asyncio.create_task(writer.store(rows(1))) for _ in range(3)]
+        await asyncio.to_thread(storage.entered.wait, 10)
+        third = [asyncio.create_task(writer.store(rows(1))) for _ in range(5)]
+        await asyncio.sleep(0)
+        storage.open.set()
+        await asyncio.gather(first, *second, *third)
+
+    with_writer(storage, scenario, threads=2)
+    assert sorted(storage.groups) == [1, 3, 5]
 
 
 def test_a_group_is_bounded_and_a_larger_post_goes_alone():
@@ -89,7 +109,7 @@ def test_a_group_is_bounded_and_a_larger_post_goes_alone():
         storage.open.set()
         await asyncio.gather(first, *others)
 
-    with_writer(storage.store, scenario)
+    with_writer(storage, scenario)
     assert storage.groups == [1, 600, 600, 5_000, 300]
     assert GATHER_ALERTS == 1_000
 
@@ -107,7 +127,7 @@ def test_a_full_queue_refuses_at_once_and_takes_again_when_it_is_emptied():
         await asyncio.gather(first, waiting)
         assert await writer.store(rows(1)) == [Outcome.ACCEPTED]
 
-    with_writer(storage.store, scenario)
+    with_writer(storage, scenario)
 
 
 def test_a_failing_database_fails_every_post_of_the_group_and_no_later_one():
@@ -120,20 +140,20 @@ def test_a_failing_database_fails_every_post_of_the_group_and_no_later_one():
         storage.error = None
         assert await writer.store(rows(1)) == [Outcome.ACCEPTED]
 
-    with_writer(storage.store, scenario)
+    with_writer(storage, scenario)
 
 
 def test_a_follow_up_that_fails_does_not_stop_the_line():
     storage = Storage()
 
-    def fail(now: datetime) -> None:
+    def fail() -> None:
         raise ValueError("no")
 
     async def scenario(writer: Writer) -> None:
         for _ in range(3):
             assert await writer.store(rows(1)) == [Outcome.ACCEPTED]
 
-    with_writer(storage.store, scenario, fail)
+    with_writer(storage, scenario, fail)
 
 
 def test_a_client_that_leaves_harms_nobody_else():
@@ -149,7 +169,7 @@ def test_a_client_that_leaves_harms_nobody_else():
         assert await staying == [Outcome.ACCEPTED]
         await first
 
-    with_writer(storage.store, scenario)
+    with_writer(storage, scenario)
     assert storage.groups == [1, 2]
 
 
@@ -172,7 +192,7 @@ def test_stopping_stores_what_waits_and_refuses_what_comes_later():
         assert await waiting == [Outcome.ACCEPTED] * 4
         await asyncio.gather(first, stopping)
 
-    with_writer(storage.store, scenario)
+    with_writer(storage, scenario)
 
 
 def test_answers_for_an_event_loop_that_has_ended_are_dropped():
@@ -187,4 +207,4 @@ def test_answers_for_an_event_loop_that_has_ended_are_dropped():
         storage.open.set()
         assert await writer.store(rows(1)) == [Outcome.ACCEPTED]
 
-    with_writer(storage.store, scenario)
+    with_writer(storage, scenario)

@@ -81,7 +81,7 @@ def test_alerts_of_a_sensor_that_was_deleted_meanwhile_are_kept():
     intake.store(rows(1, who), build.NOW)
     Sensor.objects.all().delete()
     assert intake.store(rows(2, who), build.NOW) == [DUPLICATE, ACCEPTED]
-    intake.presence.write_seen(build.NOW)
+    intake.after_commit(build.NOW)
     assert intake.store(rows(3, who), build.NOW) == [DUPLICATE, DUPLICATE, ACCEPTED]
     assert Alert.objects.filter(sensor__hostname="node-1").count() == 1
 
@@ -125,7 +125,7 @@ def test_when_a_sensor_was_heard_is_written_every_few_seconds():
     for seconds in (0, 3, 6):
         now = build.NOW + timedelta(seconds=seconds)
         intake.store(rows(1, who), now)
-        intake.presence.write_seen(now)
+        intake.after_commit(now)
         seen.append((Sensor.objects.get().last_seen_at - build.NOW).total_seconds())
     assert seen == [0, 0, 6]
 

@@ -243,7 +243,7 @@ class TestTrouble:
             async def store(self, rows: object) -> list[Outcome]:
                 raise error
 
-        posts = PostAlerts(senders, Failing(lambda rows, now: [], lambda now: None), threads)
+        posts = PostAlerts(senders, Failing([], lambda: None), threads)
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "lifespan":

@@ -1,0 +1,112 @@
+"""The product as it runs in production, for benchmarks: durable PostgreSQL and Redis, web, workers, beat."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import psutil
+import requests
+
+from tests import services
+
+QUEUES = "route,deliver,respond,maintain"
+DURABLE = ("fsync=on", "synchronous_commit=on")
+
+
+class Installation:
+    """Servers and processes of one benchmark; all end with it."""
+
+    def __init__(self, env: dict[str, str], directory: str) -> None:
+        self.env = {
+            **os.environ,
+            "DATA_DIR": directory,
+            "LOG_LEVEL": "error",
+            "OUTBOUND_ALLOW": "127.0.0.0/8",
+            **env,
+        }
+        self.directory = directory
+        self._running = ExitStack()
+        self.port = 0
+
+    def manage(self, *arguments: str) -> str:
+        """What `manage.py ARGUMENTS` prints."""
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(command, env=self.env, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def token(self, role: str = "sensor") -> str:
+        return self.manage("token", "create", "--role", role, f"bench {role}").strip()
+
+    def web(self, app: str = "sensorapp.asgi:application") -> psutil.Process:
+        """Starts the server; returns once it answers."""
+        self.port = services.free_port()
+        command = ["granian", "--interface", "asgi", "--port", str(self.port), "--no-ws", "--no-log", app]
+        process = self._start(command)
+        wait_for_answer(f"http://127.0.0.1:{self.port}/healthz")
+        return process
+
+    def worker(self, number: int = 1) -> psutil.Process:
+        """One worker process with all queues."""
+        options = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
+        name = ["--hostname", f"bench{number}@localhost"]
+        return self._start(["celery", "--app", "sensorapp", "--quiet", "worker", *options, *name, "--queues", QUEUES])
+
+    def beat(self) -> psutil.Process:
+        return self._start(["celery", "--app", "sensorapp", "--quiet", "beat", "--schedule", f"{self.directory}/beat"])
+
+    def _start(self, command: Sequence[str]) -> psutil.Process:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self._running.callback(_end, process)
+        return psutil.Process(process.pid)
+
+    def close(self) -> None:
+        self._running.close()
+
+
+@contextmanager
+def installation(sqlite: bool = False, **env: str) -> Iterator[Installation]:
+    """A database with its tables, and a broker; nothing else runs yet."""
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="sensorapp-bench-"))
+        if sqlite:
+            env["DATABASE_URL"] = f"sqlite:///{directory}/bench.sqlite3"
+        elif "DATABASE_URL" not in env:
+            env["DATABASE_URL"] = stack.enter_context(services.postgresql(settings=DURABLE))
+        env["REDIS_URL"] = stack.enter_context(services.redis_server())
+        made = Installation(env, directory)
+        stack.callback(made.close)
+        made.manage("migrate", "--skip-checks", "--verbosity", "0")
+        yield made
+
+
+def wait_for_answer(url: str, seconds: float = 30.0) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                session.get(url, timeout=5)
+                return
+            except requests.ConnectionError:
+                time.sleep(0.05)
+    raise RuntimeError("the server did not start")
+
+
+def memory(process: psutil.Process) -> float:
+    """Resident megabytes of a process and those below it."""
+    family = [process, *process.children(recursive=True)]
+    return sum(one.memory_info().rss for one in family) / 1e6
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
