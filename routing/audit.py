@@ -46,7 +46,7 @@ def record(
         entry = AuditEntry(
             at=now or timezone.now(),
             user_id=actor.pk if isinstance(actor, AbstractBaseUser) else None,
-            actor=text(_name(actor))[:255],
+            actor=text(name_of(actor))[:255],
             verb=text(verb)[:64],
             target=text(_label(target))[:255],
             before=masked(before),
@@ -100,7 +100,7 @@ def hash_of(entry: AuditEntry) -> str:
     return hashlib.sha256(canonical(said)).hexdigest()
 
 
-def _name(actor: AbstractBaseUser | Token | str) -> str:
+def name_of(actor: AbstractBaseUser | Token | str) -> str:
     match actor:
         case AbstractBaseUser():
             return actor.get_username()

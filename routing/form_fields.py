@@ -19,8 +19,7 @@ _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 def pointed(error: RuleError) -> str:
     """A rule-language error for a `<pre>`: the sentence, the guess, then the line with its caret."""
-    hint = f" ({error.hint})" if error.hint else ""
-    return f"Line {error.line}, column {error.column}: {error.message}{hint}\n{error.snippet}"
+    return f"{matching.said(error)}\n{error.snippet}"
 
 
 class ConditionField(forms.CharField):
@@ -111,8 +110,11 @@ class SpanField(forms.CharField):
                 return f"{value // _SECONDS[unit]}{unit}"
         return f"{value}s"
 
-    def clean(self, value: Any) -> int:
+    def clean(self, value: Any) -> int | None:
+        """None for what was left empty, where that is allowed."""
         text = super().clean(value).strip()
+        if not text:
+            return None
         span = _SPAN.fullmatch(text) or (_SPAN.fullmatch(f"{text}s") if text.isdecimal() else None)
         if span is None:
             raise forms.ValidationError(f"{text!r} is not a length of time; write 30s, 5min, 4h or 2d", code="span")

@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from routing import access, acknowledgements, matching, silences
+from routing import access, acknowledgements, matching, silences, tree
 from routing.access import requires
 from routing.models import Acknowledgement, Alert, AlertGroup
 from routing.views.asking import address, person
@@ -47,11 +47,13 @@ def group(request: HttpRequest, pk: int) -> HttpResponse:
     alerts = first_and_newest(shown)
     fingerprints = {alert.fingerprint for alert in alerts} or {shown.fingerprint}
     newest, now = alerts[-1] if alerts else None, timezone.now()
+    node = tree.load().by_key[shown.route_id]
     context = {
         "group": shown,
         "newest": newest,
         "silence": matching.silence_for(newest, silences.active(now), now) if newest else None,
-        "told_to_somebody": shown.route.sinks.exists(),
+        "node": node,
+        "told_to_somebody": bool(node.sinks),
         "entries": timeline(shown, alerts, fingerprints),
         "unshown": max(0, shown.count - len(alerts)),
         "acknowledgements": Acknowledgement.objects.filter(fingerprint__in=fingerprints).select_related("user"),

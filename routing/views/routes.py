@@ -5,14 +5,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
-from django.db.models import Count, F, Max, Q
-from django.forms.models import model_to_dict
+from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from routing import access, audit, matching
+from routing import access, matching, tree
+from routing import routes as service
 from routing.access import requires
 from routing.form_fields import ConditionField, SpanField
 from routing.grouping import ALONE
@@ -58,16 +58,23 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["group_by"] = ", ".join(self.instance.group_by)
+        self.initial["group_by"] = ", ".join(self.instance.group_by or ())
+        # What a route beneath another leaves empty, it has from that one.
+        for name in tree.SETTINGS:
+            self.fields[name].required = name != "group_by" and self.instance.parent_id is None
 
-    def clean_group_by(self) -> list[str]:
-        """The names as a list; raises ValidationError for one that is no field of alerts."""
+    def clean_group_by(self) -> list[str] | None:
+        """The names as a list, None where they are inherited; raises ValidationError for what is no field of alerts."""
         names = [name.strip() for name in self.cleaned_data["group_by"].split(",") if name.strip()]
         for name in names:
-            if name != ALONE and (error := matching.problem(f"{name} exists")):
-                hint = f"; {error.hint}" if error.hint else ""
-                raise forms.ValidationError(f"{name} is not a field of alerts{hint}")
-        return names
+            if name != ALONE and (wrong := matching.field_problem(name)):
+                raise forms.ValidationError(wrong)
+        return names if names or self.instance.group_by is not None else None
+
+    def facts(self) -> dict[str, Any]:
+        """What was entered, as `routing.routes` takes it."""
+        given = self.cleaned_data
+        return {**given, **{name: [one.name for one in given[name]] for name in ("sinks", "actions")}}
 
 
 @require_safe
@@ -76,27 +83,31 @@ def routes(request: HttpRequest) -> HttpResponse:
     """The routes in the order in which alerts walk them; with `alert`, which of them take that one and why."""
     firing = Count("groups", filter=Q(groups__state="firing"))
     told = Route.objects.annotate(last=Max("groups__last_seen_at"), firing=firing)
-    # A query that counts forgets the model's own order.
-    rows = list(told.order_by("position", "pk").prefetch_related("sinks", "actions"))
+    figures = told.in_bulk()
+    grown = tree.load()
     verdicts: dict[int, str] = {}
     tried = None
     if uuid := request.GET.get("alert", ""):
         tried = access.alert_for(request.user, uuid)
-        verdicts = {route.pk: verdict for route, verdict in matching.explain(tried, rows)}
+        verdicts = {one.node.key: str(one.match) for one in matching.explain(tried, grown)}
     context = {
-        "rows": [{"route": route, "verdict": verdicts.get(route.pk, "")} for route in rows],
-        "ended_by": _catch_all(rows),
+        "rows": [
+            {"node": node, "route": figures[node.key], "verdict": verdicts.get(node.key, "")}
+            for node in grown
+            if node.key in figures
+        ],
+        "ended_by": _ends_early(grown.roots),
         "tried": tried,
         "recent": Alert.objects.order_by("-pk")[:20],
     }
     return show(request, "routes/list.html", context)
 
 
-def _catch_all(rows: Sequence[Route]) -> Route | None:
+def _ends_early(siblings: Sequence[tree.Node]) -> tree.Node | None:
     """The route behind which nothing is ever reached, unless it is the last one."""
-    for route in rows[:-1]:
-        if route.enabled and not route.condition and not route.continues:
-            return route
+    for node in siblings[:-1]:
+        if node.enabled and not node.route.condition and not node.route.continues:
+            return node
     return None
 
 
@@ -104,26 +115,25 @@ def _catch_all(rows: Sequence[Route]) -> Route | None:
 @requires("edit")
 def new(request: HttpRequest) -> HttpResponse:
     """A new route, at the end of the list."""
-    last = Route.objects.aggregate(last=Max("position"))["last"] or 0
-    return _edit(request, Route(position=last + 1, group_by=["alert.rule", "alert.hostname"]), "create")
+    return _edit(request, Route(group_by=["alert.rule", "alert.hostname"]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("edit")
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
-    return _edit(request, access.route_for(request.user, pk, to="edit"), "edit")
+    return _edit(request, access.route_for(request.user, pk, to="edit"))
 
 
-def _edit(request: HttpRequest, route: Route, verb: str) -> HttpResponse:
-    before = _said(route) if route.pk else None
+def _edit(request: HttpRequest, route: Route) -> HttpResponse:
     form = RouteForm(request.POST or None, instance=route)
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            stored = form.save()
-            Route.objects.filter(pk=stored.pk).update(version=F("version") + (1 if before else 0))
-            audit.record(person(request), verb, stored, before, _said(stored), ip=address(request))
-        messages.success(request, f"{stored.name} is saved; the next alert walks it.")
-        return redirect("routes")
+        try:
+            stored = service.save(route, form.facts(), person(request), timezone.now(), address(request))
+        except service.RouteError as error:
+            form.add_error(error.field if error.field in form.fields else None, str(error))
+        else:
+            messages.success(request, f"{stored.name} is saved; the next alert walks it.")
+            return redirect("routes")
     context = {
         "form": form,
         "route": route,
@@ -138,15 +148,8 @@ def _edit(request: HttpRequest, route: Route, verb: str) -> HttpResponse:
 def move(request: HttpRequest, pk: int) -> HttpResponse:
     """One place up or down: it changes places with its neighbour."""
     route = access.route_for(request.user, pk, to="edit")
-    with transaction.atomic():
-        ordered = list(Route.objects.select_for_update())
-        here = ordered.index(route)
-        there = here + (-1 if request.POST.get("to") == "up" else 1)
-        if 0 <= there < len(ordered):
-            ordered[here], ordered[there] = ordered[there], ordered[here]
-            for position, each in enumerate(ordered, start=1):
-                Route.objects.filter(~Q(position=position), pk=each.pk).update(position=position)
-            audit.record(person(request), "move", route, here + 1, there + 1, ip=address(request))
+    places = -1 if request.POST.get("to") == "up" else 1
+    service.move(route, places, person(request), timezone.now(), address(request))
     return redirect("routes")
 
 
@@ -155,14 +158,10 @@ def move(request: HttpRequest, pk: int) -> HttpResponse:
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """The route and its groups are gone; the alerts stay."""
     route = access.route_for(request.user, pk, to="edit")
-    with transaction.atomic():
-        audit.record(person(request), "delete", route, before=_said(route), ip=address(request))
-        route.delete()
-    messages.success(request, f"{route.name} is deleted.")
+    try:
+        service.delete(route, person(request), timezone.now(), address(request))
+    except service.RouteError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{route.name} is deleted.")
     return redirect("routes")
-
-
-def _said(route: Route) -> dict[str, Any]:
-    """What the audit log keeps of it."""
-    said = model_to_dict(route)
-    return said | {name: [str(each) for each in said[name]] for name in ("sinks", "actions")}
