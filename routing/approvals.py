@@ -33,13 +33,16 @@ def request(
     route: Route | None,
     now: datetime,
     by: User | None = None,
+    *,
+    dry_run: bool = False,
 ) -> ActionRun | None:
     """Ask for `action` because of `alert`; None where the action is off or its condition does not hold.
 
     There is one run per alert, action and target: asked again, the first one is returned. What a guard
     forbids or the alert does not allow is kept too, as a run that is skipped, refused or superseded with
-    its reason. `by` is the person who asked by hand; somebody else must then approve. Raises
-    PermissionDenied where that person may not respond.
+    its reason. `by` is the person who asked by hand; somebody else must then approve. In a `dry_run` it is
+    only found out what would be done, and a later real request is another run. Raises PermissionDenied where
+    that person may not respond.
     """
     if by is not None:
         insist(by, "respond")
@@ -55,7 +58,7 @@ def request(
             group=group,
             route=route,
             sensor=_sensor_on(alert),
-            mode=current.mode,
+            mode=Mode.DRY_RUN if dry_run else current.mode,
             kind=current.kind,
             params=current.params,
             target={},
@@ -65,7 +68,7 @@ def request(
             expires_at=now,
         )
         responder = _aim(run)
-        run.digest = _hash(str(alert.uuid), str(current.pk), run.target_key)
+        run.digest = _hash(str(alert.uuid), str(current.pk), run.target_key, *["dry run"] * dry_run)
         if earlier := ActionRun.objects.filter(digest=run.digest).first():
             return earlier
         if responder is not None:

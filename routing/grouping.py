@@ -14,10 +14,14 @@ ALONE = "..."
 class Timing(Protocol):
     """A route's times, in seconds."""
 
-    group_wait: int
-    group_interval: int
-    repeat_interval: int
-    resolve_after: int
+    @property
+    def group_wait(self) -> int: ...
+    @property
+    def group_interval(self) -> int: ...
+    @property
+    def repeat_interval(self) -> int: ...
+    @property
+    def resolve_after(self) -> int: ...
 
 
 class NotifyReason(StrEnum):

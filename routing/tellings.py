@@ -3,42 +3,45 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from routing import sinks
+from routing import escalation, sinks
 from routing.messages import MOST_ALERTS
-from routing.models import Acknowledgement, Alert, AlertGroup, Delivery, Route
+from routing.models import Acknowledgement, Alert, AlertGroup, Delivery, Sink
+from routing.tree import Node, Step
 
 REASON_LENGTH = 64
 
 
-def newest_alerts(group: AlertGroup) -> list[Alert]:
-    """The alerts of a group that were not told yet, or the newest one where all were; newest last."""
-    untold = max(1, min(group.count - group.told_count, MOST_ALERTS))
-    members = group.members.order_by("-alert").select_related("alert__sensor")[:untold]
+def newest_alerts(group: AlertGroup, most: int = 0) -> list[Alert]:
+    """The newest alerts of a group, newest last: `most` of them, else those that were not told yet, at least one."""
+    most = most or max(1, min(group.count - group.told_count, MOST_ALERTS))
+    members = group.members.order_by("-alert").select_related("alert__sensor")[:most]
     return [member.alert for member in members][::-1]
 
 
 def tell(
-    group: AlertGroup, route: Route, alerts: Sequence[Alert], reason: str, now: datetime, event: str = "firing"
+    group: AlertGroup, node: Node, alerts: Sequence[Alert], reason: str, now: datetime, event: str = "firing"
 ) -> list[Delivery]:
     """What is owed to the route's sinks about these alerts."""
-    untold = group.count - group.told_count
-    return [
-        _delivery(group, route, sink_id, alerts, max(untold, len(alerts)), reason, now, event)
-        for sink_id in _sinks_for(route, event)
-    ]
+    count = max(group.count - group.told_count, len(alerts))
+    return _owed(group, node, _concerned(group, node, event), alerts, count, reason, now, event)
 
 
-def suppress(group: AlertGroup, route: Route, alerts: Sequence[Alert], reason: str, now: datetime) -> list[Delivery]:
-    """The same, kept back: rows that show what was not told, and why."""
-    owed = tell(group, route, alerts, reason[:REASON_LENGTH], now)
+def escalate(group: AlertGroup, node: Node, step: Step, alerts: Sequence[Alert], now: datetime) -> list[Delivery]:
+    """What is owed to the sinks of a step about the whole group."""
+    return _owed(group, node, step.sinks, alerts, group.count, escalation.reason(step), now, "firing")
+
+
+def suppress(group: AlertGroup, node: Node, alerts: Sequence[Alert], reason: str, now: datetime) -> list[Delivery]:
+    """As `tell`, kept back: rows that show what was not told, and why."""
+    owed = tell(group, node, alerts, reason, now)
     for delivery in owed:
-        delivery.state, delivery.settled_at = Delivery.State.SUPPRESSED, now
+        delivery.state, delivery.settled_at, delivery.reason = Delivery.State.SUPPRESSED, now, reason[:REASON_LENGTH]
     return owed
 
 
-def resolve(group: AlertGroup, route: Route, reason: str, now: datetime) -> list[Delivery]:
-    """End a group, and tell those who were told of it. The acknowledgement ends with the last group that had it."""
-    owed = tell(group, route, newest_alerts(group), reason, now, "resolved") if group.told_at else []
+def resolve(group: AlertGroup, node: Node, reason: str, now: datetime) -> list[Delivery]:
+    """End a group, and tell those who were told of it. What was said of it ends with the last group that had it."""
+    owed = tell(group, node, newest_alerts(group), reason, now, "resolved") if group.told_at else []
     group.state, group.resolved_at, group.next_flush_at = AlertGroup.State.RESOLVED, now, None
     others = AlertGroup.objects.filter(fingerprint=group.fingerprint).exclude(pk=group.pk)
     if not others.exclude(state=AlertGroup.State.RESOLVED).exists():
@@ -46,48 +49,67 @@ def resolve(group: AlertGroup, route: Route, reason: str, now: datetime) -> list
     return owed
 
 
-def acknowledge(group: AlertGroup, route: Route, now: datetime) -> list[Delivery]:
+def acknowledge(group: AlertGroup, node: Node, now: datetime) -> list[Delivery]:
     """Tell those who want to know, once, that somebody looks after a group that they were told of."""
-    if group.told_at is None or not any(_sinks_for(route, "acknowledged")):
+    if group.told_at is None or not _wanting(_concerned(group, node, "acknowledged"), "acknowledged"):
         return []
     if Delivery.objects.filter(group=group, event="acknowledged", created_at__gte=group.told_at).exists():
         return []
     taken = Acknowledgement.objects.filter(fingerprint=group.fingerprint).select_related("user").first()
     by = f"acknowledged by {taken.user.get_username()}" if taken else "acknowledged"
-    return tell(group, route, newest_alerts(group), by[:REASON_LENGTH], now, "acknowledged")
+    return tell(group, node, newest_alerts(group), by, now, "acknowledged")
 
 
-def _sinks_for(route: Route, event: str) -> Iterable[int]:
-    """The route's sinks that want to hear of such an event; what is owed to a disabled one waits until it is back."""
-    if not route.enabled:
-        return
-    for sink in route.sinks.all():
+def _concerned(group: AlertGroup, node: Node, event: str) -> list[Sink]:
+    """The route's sinks; of what comes after the first message also those who were told by an escalation."""
+    if event == "firing" or not node.steps:
+        return list(node.sinks)
+    further = {sink.pk: sink for step in node.steps for sink in step.sinks}
+    for sink in node.sinks:
+        further.pop(sink.pk, None)
+    told = Delivery.objects.filter(group=group, sink_id__in=further).exclude(state=Delivery.State.SUPPRESSED)
+    last = dict(told.order_by("pk").values_list("sink_id", "event"))
+    return [*node.sinks, *(sink for pk, sink in further.items() if last.get(pk, "resolved") != "resolved")]
+
+
+def _wanting(concerned: Iterable[Sink], event: str) -> list[Sink]:
+    """Those whose kind wants to hear of such an event; what is owed to a disabled one waits until it is back."""
+    wanting = []
+    for sink in concerned:
         kind = sinks.kinds().get(sink.kind)
-        wanted = kind is None or {"resolved": kind.sends_resolved, "acknowledged": kind.sends_acknowledged}.get(
-            event, True
-        )
-        if wanted:
-            yield sink.pk
+        wants = {"resolved": kind.sends_resolved, "acknowledged": kind.sends_acknowledged} if kind else {}
+        if wants.get(event, True):
+            wanting.append(sink)
+    return wanting
 
 
-def _delivery(
+def _owed(
     group: AlertGroup,
-    route: Route,
-    sink_id: int,
+    node: Node,
+    concerned: Iterable[Sink],
     alerts: Sequence[Alert],
     count: int,
     reason: str,
     now: datetime,
     event: str,
-) -> Delivery:
-    return Delivery(
-        sink_id=sink_id,
-        route=route,
-        group=group,
-        alert_ids=[str(alert.pk) for alert in alerts[-MOST_ALERTS:]],
-        alert_count=count,
-        event=event,
-        reason=reason,
-        next_attempt_at=now,
-        created_at=now,
-    )
+) -> list[Delivery]:
+    """A delivery to each that wants it: none of a disabled route, and one that is kept back in a dry run."""
+    if not node.enabled:
+        return []
+    state, settled_at = (Delivery.State.SUPPRESSED, now) if node.dry_run else (Delivery.State.QUEUED, None)
+    return [
+        Delivery(
+            sink=sink,
+            route=node.route,
+            group=group,
+            alert_ids=[str(alert.pk) for alert in alerts[-MOST_ALERTS:]],
+            alert_count=count,
+            event=event,
+            reason=(f"dry run: {reason}" if node.dry_run else reason)[:REASON_LENGTH],
+            state=state,
+            next_attempt_at=now,
+            created_at=now,
+            settled_at=settled_at,
+        )
+        for sink in _wanting(concerned, event)
+    ]

@@ -125,6 +125,15 @@ class AlertGroup(models.Model):
     told_count = models.PositiveIntegerField(default=0)
     """`count` when it was last told."""
     resolved_at = models.DateTimeField(null=True)
+    held_by = models.CharField(max_length=255, blank=True)
+    """What the route waits for with telling, as `muted by nights`; empty where it does not wait."""
+    held_until = models.DateTimeField(null=True)
+    unacknowledged_since = models.DateTimeField(null=True)
+    """Since when somebody ought to have acknowledged it; null where nobody is waited for."""
+    escalated_to = models.PositiveIntegerField(default=0)
+    """The delay of the last escalation step that was taken, in seconds."""
+    next_step_at = models.DateTimeField(null=True)
+    """When the next one is due."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["route", "key"], name="group_once_per_route_and_key")]

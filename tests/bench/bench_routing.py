@@ -29,9 +29,9 @@ def run() -> list[tuple[str, float, str, str]]:
 
 
 def _measure() -> list[tuple[str, float, str, str]]:
-    from routing import pipeline
+    from routing import pipeline, tree
     from routing.matching import Walk
-    from routing.models import Alert, Route
+    from routing.models import Alert
     from tests import build
 
     sink = build.sink("webhook", secrets={"url": "http://127.0.0.1:9/"})
@@ -47,8 +47,8 @@ def _measure() -> list[tuple[str, float, str, str]]:
     alerts = [_alert(number, token) for number in range(BATCH * BATCHES)]
     Alert.objects.bulk_create(alerts)
 
-    walk = Walk(Route.objects.all())
-    matching = _per_alert(lambda: [walk.routes_for(alert) for alert in alerts[:BATCH]])
+    walk = Walk(tree.load())
+    matching = _per_alert(lambda: [walk.nodes_for(alert) for alert in alerts[:BATCH]])
     wrong = [f"Rule {number}" for number in range(ROUTES)]
     baseline = _per_alert(lambda: [[name for name in wrong if name == alert.rule] for alert in alerts[:BATCH]])
     now = datetime.now(UTC)

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 
-from routing import firstrun, matching
+from routing import firstrun, matching, tree
 from routing.access import role_of
 from routing.models import ActionRun, AuditEntry, ResponseAction, Role, Route, Ruleset, Token
 from routing.models.member import digest_of
@@ -73,8 +73,9 @@ def test_a_revoked_token_of_this_node_is_replaced(data_dir):
 def test_the_starter_routes_take_every_alert_and_tell_the_worst_at_once():
     firstrun.prepare(NOW)
     routes = list(Route.objects.all())
-    taken = {name: matching.routes_for(build.alert(name), routes) for name in ("critical", "emergency", "debug")}
-    assert {name: [route.name for route in found] for name, found in taken.items()} == {
+    grown = tree.load()
+    taken = {name: matching.nodes_for(build.alert(name), grown) for name in ("critical", "emergency", "debug")}
+    assert {name: [node.name for node in found] for name, found in taken.items()} == {
         "critical": ["Critical and above"],
         "emergency": ["Critical and above"],
         "debug": ["Everything else"],

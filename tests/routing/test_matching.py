@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from routing import matching
+from routing import matching, tree
 from routing.matching import Match, RuleError
 from routing.models import Route, Silence
+from routing.tree import Node, Parts, Tree
 from sensor.alert import Priority
 from tests import build
 from tests.build import NOW
@@ -111,14 +112,19 @@ def test_only_over_alerts_a_priority_is_ordered_by_name() -> None:
     assert matching.problem("alert.priority >= sometimes") is not None
 
 
-def routes(*steps: tuple[str, bool, bool]) -> list[Route]:
-    return [
-        Route(pk=number, name=str(number), position=number, condition=condition, continues=continues, enabled=enabled)
-        for number, (condition, continues, enabled) in enumerate(steps)
-    ]
+def grown(*steps: tuple[str, bool, bool], parents: dict[int, int] | None = None) -> Tree:
+    """A tree of routes called by their numbers: condition, continues, enabled; `parents` by number."""
+    return tree.grow(
+        Parts(
+            Route(name=str(number), position=number, condition=condition, continues=continues, enabled=enabled),
+            key=number,
+            parent_key=(parents or {}).get(number),
+        )
+        for number, (condition, continues, enabled) in reversed(list(enumerate(steps)))
+    )
 
 
-WALK = routes(
+WALK = grown(
     ("alert.rule = other", False, True),
     ("alert.priority >= error", True, True),
     ("", False, False),
@@ -128,12 +134,16 @@ WALK = routes(
 )
 
 
+def names(nodes: list[Node]) -> list[str]:
+    return [node.name for node in nodes]
+
+
 def test_the_walk_ends_at_the_first_match_that_does_not_continue() -> None:
-    assert [route.name for route in matching.routes_for(view(), reversed(WALK))] == ["1", "4"]
+    assert names(matching.nodes_for(view(), WALK)) == ["1", "4"]
 
 
 def test_every_route_says_why_it_takes_an_alert_or_does_not() -> None:
-    assert [match for _, match in matching.explain(view(), WALK)] == [
+    assert [one.match for one in matching.explain(view(), WALK)] == [
         Match.FALSE,
         Match.MATCHED,
         Match.DISABLED,
@@ -145,8 +155,54 @@ def test_every_route_says_why_it_takes_an_alert_or_does_not() -> None:
 
 def test_an_alert_that_breaks_a_condition_goes_on_to_the_next_route() -> None:
     broken = view(output_fields=None)
-    assert [route.name for route in matching.routes_for(broken, WALK)] == ["1", "5"]
-    assert matching.explain(broken, WALK)[4][1] is Match.FALSE
+    assert names(matching.nodes_for(broken, WALK)) == ["1", "5"]
+    assert matching.explain(broken, WALK)[4].match is Match.FALSE
+
+
+CAT, DOG, ALL = ("proc.name = cat", False, True), ("proc.name = dog", False, True), ("", False, True)
+CAT_ON, ALL_ON = ("proc.name = cat", True, True), ("", True, True)
+
+
+@pytest.mark.parametrize(
+    ("steps", "parents", "taken"),
+    [
+        # The first child that matches takes it; its parent does not.
+        ([ALL, DOG, CAT, ALL], {1: 0, 2: 0, 3: 0}, ["2"]),
+        # No child matches: the parent takes it itself, and ends the walk.
+        ([ALL, DOG, DOG, ALL], {1: 0, 2: 0}, ["0"]),
+        # Children that continue.
+        ([ALL, CAT_ON, DOG, CAT_ON, ALL, CAT], {1: 0, 2: 0, 3: 0, 4: 0, 5: 0}, ["1", "3", "4"]),
+        # A parent that continues, whatever its children do.
+        ([ALL_ON, CAT, ALL], {1: 0}, ["1", "2"]),
+        # Grandchildren.
+        ([ALL, CAT, DOG, CAT], {1: 0, 2: 1, 3: 1}, ["3"]),
+        ([ALL, CAT, DOG], {1: 0, 2: 1}, ["1"]),
+        # What is beneath a route that does not match, or that is disabled, is not asked.
+        ([DOG, CAT, ALL], {1: 0}, ["2"]),
+        ([("", False, False), CAT, ALL], {1: 0}, ["2"]),
+        ([DOG, CAT], {1: 0}, []),
+    ],
+)
+def test_an_alert_descends_to_the_deepest_routes_that_match(
+    steps: list[tuple[str, bool, bool]], parents: dict[int, int], taken: list[str]
+) -> None:
+    built = grown(*steps, parents=parents)
+    assert names(matching.nodes_for(view(), built)) == taken
+    explained = matching.explain(view(), built)
+    assert [one.node.name for one in explained] == names(list(built))
+    assert [one.node.name for one in explained if one.match is Match.MATCHED] == taken
+
+
+def test_what_passes_an_alert_on_and_what_is_not_entered_say_so() -> None:
+    built = grown(ALL, CAT, DOG, CAT, DOG, CAT, parents={1: 0, 2: 0, 4: 3, 5: 4})
+    assert {one.node.name: one.match for one in matching.explain(view(), built)} == {
+        "0": Match.PASSED,
+        "1": Match.MATCHED,
+        "2": Match.ENDED,
+        "3": Match.ENDED,
+        "4": Match.OUTSIDE,
+        "5": Match.OUTSIDE,
+    }
 
 
 def silence(bob: User, condition: str, begins: int = -10, ends: int = 10) -> Silence:
@@ -201,3 +257,21 @@ def test_a_group_can_be_made_of_any_field(name: str, value: Any) -> None:
 def test_a_stored_alert_is_a_view() -> None:
     stored = build.alert(priority="critical", sensor=build.sensor(labels={"cluster": "prod"}))
     assert matching.compile("alert.priority >= critical and cluster.name = prod and proc.name = cat")(stored)
+
+
+@pytest.mark.parametrize("name", ["alert.rule", "proc.aname[2]", "alert.field[x]", "sensor.label[team]"])
+def test_what_is_a_field_of_alerts(name: str) -> None:
+    assert matching.field_problem(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("alert.hostnam", "alert.hostnam is not a field of alerts; did you mean alert.hostname?"),
+        ("alert.rule = x or alert.rule", "alert.rule = x or alert.rule is not a field of alerts"),
+        ("tolower(alert.rule)", "tolower(alert.rule) is not a field of alerts"),
+        ("", " is not a field of alerts"),
+    ],
+)
+def test_what_is_none_says_so(name: str, said: str) -> None:
+    assert matching.field_problem(name) == said

@@ -1,0 +1,88 @@
+"""Why something is not told now: silences, maintenance windows and inhibitions hold alerts, time intervals hold routes.
+
+What holds an alert makes it not worth telling: it is not told later either. What holds a route only makes it wait.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from routing import silences, windows
+from routing.inhibition import Inhibitions
+from routing.intervals import FARTHEST
+from routing.matching import silence_for
+from routing.models import Alert
+from routing.tree import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why, and when it is worth to look again."""
+
+    reason: str
+    until: datetime
+
+
+class Holds:
+    """Everything that holds at one moment, loaded once and asked for many alerts and routes."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._silences = silences.active(now)
+        self._windows = windows.active(now)
+        self._inhibitions = Inhibitions(now)
+        self._of_alerts: dict[object, Hold | None] = {}
+        self._hushed: dict[object, Hold | None] = {}
+        self._of_routes: dict[int, Hold | None] = {}
+
+    def notice(self, routed: Iterable[tuple[Alert, int]]) -> None:
+        """Alerts that were just routed, each with the seconds after which its group is resolved."""
+        self._inhibitions.notice(routed)
+
+    def expect(self, alerts: Iterable[Alert]) -> None:
+        """These will be asked for."""
+        self._inhibitions.expect(alerts)
+
+    def of_alert(self, alert: Alert) -> Hold | None:
+        """What holds an alert; None where it may be told."""
+        if alert.pk not in self._of_alerts:
+            self._of_alerts[alert.pk] = self.hushed(alert) or self._inhibited(alert)
+        return self._of_alerts[alert.pk]
+
+    def hushed(self, alert: Alert) -> Hold | None:
+        """The silence or the maintenance window of an alert: then it asks for no response action either."""
+        if alert.pk not in self._hushed:
+            self._hushed[alert.pk] = self._silenced(alert) or self._maintained(alert)
+        return self._hushed[alert.pk]
+
+    def of_route(self, node: Node) -> Hold | None:
+        """What makes a route wait; None where it may tell."""
+        if node.key not in self._of_routes:
+            self._of_routes[node.key] = muted(node, self._now)
+        return self._of_routes[node.key]
+
+    def _silenced(self, alert: Alert) -> Hold | None:
+        silence = silence_for(alert, self._silences, self._now) if self._silences else None
+        return Hold(f"silenced {silence}", silence.ends_at) if silence else None
+
+    def _maintained(self, alert: Alert) -> Hold | None:
+        for window in self._windows:
+            if window.takes(alert):
+                return Hold(f"maintenance {window.name}", window.until)
+        return None
+
+    def _inhibited(self, alert: Alert) -> Hold | None:
+        found = self._inhibitions.of(alert)
+        return Hold(f"inhibited by {found[0].name}", found[1]) if found else None
+
+
+def muted(node: Node, now: datetime) -> Hold | None:
+    """What a route's intervals say `now`."""
+    if muting := [interval for interval in node.mute_in if interval.contains(now)]:
+        names = ", ".join(interval.name for interval in muting)
+        return Hold(f"muted by {names}", max(interval.next_change(now) for interval in muting))
+    if node.active_in and not any(interval.contains(now) for interval in node.active_in):
+        names = ", ".join(interval.name for interval in node.active_in)
+        until = min((interval.next_change(now) for interval in node.active_in), default=now + FARTHEST)
+        return Hold(f"muted outside {names}", until)
+    return None

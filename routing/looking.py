@@ -1,0 +1,84 @@
+"""A look at one group: what it has to tell now, to whom, and when it is looked at next."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from routing import escalation, tellings
+from routing.grouping import NotifyReason, notify_reason
+from routing.holds import Hold, Holds
+from routing.messages import MOST_ALERTS
+from routing.models import Alert, AlertGroup, Delivery
+from routing.placing import look_at
+from routing.tree import Node
+
+SOONEST = timedelta(seconds=1)
+"""A group is not looked at twice within this."""
+STEP_PUT_OFF = timedelta(minutes=1)
+"""For how long at least an escalation step waits that something holds."""
+
+
+def look(group: AlertGroup, node: Node, untold: list[Alert] | None, holds: Holds, now: datetime) -> list[Delivery]:
+    """Decide, change the group accordingly, and return what is owed. `untold` are read where they are None."""
+    reason = notify_reason(group.told_at, group.told_count, group.count, group.state, group.last_seen_at, node, now)
+    owed: list[Delivery] = []
+    if reason is NotifyReason.ACKNOWLEDGED:
+        owed = tellings.acknowledge(group, node, now)
+    elif reason is NotifyReason.RESOLVED:
+        owed = tellings.resolve(group, node, reason, now)
+    elif reason.tells:
+        owed = _tell(group, node, tellings.newest_alerts(group) if untold is None else untold, reason, holds, now)
+    if not reason.tells or reason is NotifyReason.RESOLVED:
+        group.held_by, group.held_until = "", None
+    owed += _escalate(group, node, holds, now)
+    resolved = group.state == AlertGroup.State.RESOLVED
+    group.next_flush_at = None if resolved else max(look_at(group, node, now), now + SOONEST)
+    return owed
+
+
+def _tell(
+    group: AlertGroup, node: Node, alerts: Sequence[Alert], reason: NotifyReason, holds: Holds, now: datetime
+) -> list[Delivery]:
+    held = [holds.of_alert(alert) for alert in alerts]
+    free = [alert for alert, hold in zip(alerts, held, strict=True) if hold is None]
+    hold = holds.of_route(node) if free else None
+    if hold:
+        return _wait(group, node, free, hold, now)
+    group.held_by, group.held_until = "", None
+    if free:
+        owed = tellings.tell(group, node, free, reason, now)
+    else:
+        newest = held[-1] if held else None
+        owed = tellings.suppress(group, node, alerts, newest.reason if newest else "no alerts", now)
+    # A repeat that something holds waits for the next one.
+    if free or reason is NotifyReason.REPEAT:
+        group.told_at = now
+    group.told_count = group.count
+    return owed
+
+
+def _wait(group: AlertGroup, node: Node, alerts: Sequence[Alert], hold: Hold, now: datetime) -> list[Delivery]:
+    """The route tells later. That is written down once, however often the group is looked at until then."""
+    known = group.held_by == hold.reason
+    group.held_by, group.held_until = hold.reason, hold.until
+    return [] if known else tellings.suppress(group, node, alerts, hold.reason, now)
+
+
+def _escalate(group: AlertGroup, node: Node, holds: Holds, now: datetime) -> list[Delivery]:
+    """Tell the sinks of the steps that are due. What holds the group puts them off."""
+    before = escalation.Waiting(group.unacknowledged_since, group.escalated_to)
+    firing = group.state == AlertGroup.State.FIRING
+    state = escalation.waiting(before, node.steps, now, told=group.told_at is not None, firing=firing)
+    steps = escalation.due(state, node.steps, now)
+    owed: list[Delivery] = []
+    put_off = None
+    if steps:
+        alerts = tellings.newest_alerts(group, MOST_ALERTS)
+        hold = holds.of_route(node) or (holds.of_alert(alerts[-1]) if alerts else None)
+        if hold:
+            put_off = max(hold.until, now + STEP_PUT_OFF)
+        else:
+            owed = [one for step in steps for one in tellings.escalate(group, node, step, alerts, now)]
+            state = escalation.Waiting(state.since, steps[-1].after)
+    group.unacknowledged_since, group.escalated_to = state.since, state.escalated_to
+    group.next_step_at = put_off or escalation.next_at(state, node.steps)
+    return owed

@@ -1,0 +1,127 @@
+"""Alerts into the groups of the routes that take them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from routing.grouping import key_of, labels_of, next_look
+from routing.matching import Walk, value_of
+from routing.models import Acknowledgement, Alert, AlertGroup
+from routing.tree import Node, Tree
+
+At = tuple[int, str]
+"""A route's id and a group's key."""
+
+_CHANGED = [
+    "fingerprint",
+    "title",
+    "priority",
+    "state",
+    "count",
+    "last_seen_at",
+    "next_flush_at",
+    "told_at",
+    "told_count",
+    "resolved_at",
+    "held_by",
+    "held_until",
+    "unacknowledged_since",
+    "escalated_to",
+    "next_step_at",
+]
+
+
+@dataclass
+class Place:
+    """A group's new alerts in this batch."""
+
+    node: Node
+    labels: dict[str, str]
+    alerts: list[Alert] = field(default_factory=list)
+
+
+def places_of(alerts: Iterable[Alert], tree: Tree) -> dict[At, Place]:
+    """Every alert in the groups of the routes that take it, by route and group key, in a stable order."""
+    walk = Walk(tree)
+    places: dict[At, Place] = {}
+    for alert in alerts:
+        for node in walk.nodes_for(alert):
+            labels = labels_of(str(alert.uuid), node.group_by, partial(value_of, alert))
+            at = (node.key, key_of(labels))
+            places.setdefault(at, Place(node, labels)).alerts.append(alert)
+    return dict(sorted(places.items()))
+
+
+def groups_of(places: dict[At, Place]) -> dict[At, AlertGroup]:
+    """The groups, made where they are not there yet, locked until this transaction ends."""
+    wanted = AlertGroup.objects.filter(route_id__in={route for route, _ in places}, key__in={key for _, key in places})
+    known = set(wanted.values_list("route_id", "key"))
+    made = [_new_group(place, key) for (route, key), place in places.items() if (route, key) not in known]
+    # Another worker may make the same group at the same time; then its group is used.
+    AlertGroup.objects.bulk_create(made, ignore_conflicts=True)
+    locked = wanted.order_by("id").select_for_update()
+    return {(group.route_id, group.key): group for group in locked if (group.route_id, group.key) in places}
+
+
+def _new_group(place: Place, key: str) -> AlertGroup:
+    first = place.alerts[0]
+    return AlertGroup(
+        route=place.node.route,
+        key=key,
+        labels=place.labels,
+        fingerprint=first.fingerprint,
+        title=first.rule,
+        priority=first.priority,
+        first_seen_at=first.received_at,
+        last_seen_at=first.received_at,
+    )
+
+
+def acknowledged(alerts: Iterable[Alert]) -> set[str]:
+    """The fingerprints among these that somebody looks after."""
+    fingerprints = {alert.fingerprint for alert in alerts}
+    return set(Acknowledgement.objects.filter(fingerprint__in=fingerprints).values_list("fingerprint", flat=True))
+
+
+def add(group: AlertGroup, place: Place, looked_after: set[str], now: datetime) -> list[Alert] | None:
+    """Count the new alerts in; returns the untold ones, None where there are older ones that must be read."""
+    newest = place.alerts[-1]
+    fresh = group.state == AlertGroup.State.RESOLVED or group.count == 0
+    if fresh:
+        group.state, group.told_at, group.resolved_at = AlertGroup.State.FIRING, None, None
+        group.told_count, group.next_flush_at = group.count, None
+    alone = group.count == group.told_count
+    group.count += len(place.alerts)
+    unheard = [alert for alert in place.alerts if alert.fingerprint not in looked_after]
+    if not unheard and (fresh or group.state == AlertGroup.State.ACKNOWLEDGED):
+        group.state, group.told_count = AlertGroup.State.ACKNOWLEDGED, group.count
+    else:
+        group.state = AlertGroup.State.FIRING
+    group.fingerprint, group.title = newest.fingerprint, newest.rule
+    group.priority = min(group.priority, *(alert.priority for alert in place.alerts))
+    group.last_seen_at = now
+    look = look_at(group, place.node, now)
+    group.next_flush_at = min(group.next_flush_at or look, look)
+    return place.alerts if alone else None
+
+
+def look_at(group: AlertGroup, node: Node, now: datetime) -> datetime:
+    """When a group that is not resolved must be looked at again."""
+    look = next_look(group.told_at, group.told_count, group.count, group.state, group.last_seen_at, node, now)
+    if group.held_until and group.state == AlertGroup.State.FIRING:
+        look = max(look, group.held_until)
+    return min(look, group.next_step_at) if group.next_step_at else look
+
+
+def store(groups: Iterable[AlertGroup]) -> None:
+    """Write the groups back. They are locked, so this is an update of each, in one statement."""
+    AlertGroup.objects.bulk_create(groups, update_conflicts=True, unique_fields=["id"], update_fields=_CHANGED)
+
+
+def look_again(now: datetime) -> None:
+    """What makes routes wait has changed: the groups that wait are looked at once more."""
+    waiting = AlertGroup.objects.filter(held_until__gt=now).order_by("id").select_for_update()
+    AlertGroup.objects.filter(pk__in=list(waiting.values_list("pk", flat=True))).update(
+        held_until=None, next_flush_at=now
+    )

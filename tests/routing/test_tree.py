@@ -1,0 +1,115 @@
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from routing import tree
+from routing.models import EscalationStep, Route, TimeInterval
+from routing.tree import DEFAULTS, Node, Tree
+from tests import build
+
+pytestmark = pytest.mark.django_db
+
+INHERITING = dict.fromkeys(tree.SETTINGS)
+
+
+def grown() -> dict[str, Node]:
+    return {node.name: node for node in tree.load()}
+
+
+def test_a_route_has_what_it_leaves_empty_from_the_one_above() -> None:
+    slack, mail = build.sink("slack"), build.sink("email")
+    top = build.route(name="top", group_by=["proc.name"], group_wait=7, resolve_after=70)
+    top.sinks.add(slack)
+    middle = build.route(name="middle", parent=top, **{**INHERITING, "group_wait": 8})
+    low = build.route(name="low", parent=middle, **{**INHERITING, "group_by": [], "repeat_interval": 0})
+    low.sinks.add(mail)
+
+    nodes = grown()
+
+    assert nodes["middle"].group_by == ("proc.name",)
+    assert (nodes["middle"].group_wait, nodes["middle"].resolve_after) == (8, 70)
+    assert nodes["middle"].sinks == (slack,)
+    assert (nodes["low"].group_by, nodes["low"].group_wait, nodes["low"].repeat_interval) == ((), 8, 0)
+    assert nodes["low"].sinks == (mail,)
+    assert nodes["low"].path == ("top", "middle", "low")
+
+
+def test_a_route_at_the_top_that_leaves_something_empty_has_the_default() -> None:
+    build.route(**INHERITING)
+    node = grown()["everything"]
+    assert {name: getattr(node, name) for name in tree.SETTINGS} == {**DEFAULTS, "group_by": ()}
+    assert (node.group_wait, node.group_interval, node.repeat_interval, node.resolve_after) == (30, 300, 14_400, 3600)
+
+
+def test_actions_and_intervals_are_not_inherited_and_steps_are() -> None:
+    top = build.route(name="top")
+    top.actions.add(build.action())
+    top.mute_in.add(TimeInterval.objects.create(name="nights", spec=[{"weekdays": ["monday"]}]))
+    EscalationStep.objects.create(route=top, after=900).sinks.add(build.sink())
+    build.route(name="low", parent=top)
+    low = grown()["low"]
+    assert (low.actions, low.mute_in) == ((), ())
+    assert [(step.after, [sink.name for sink in step.sinks]) for step in low.steps] == [(900, ["a webhook"])]
+
+
+def test_disabled_and_dry_run_hold_for_what_is_beneath() -> None:
+    top = build.route(name="top", enabled=False, dry_run=True)
+    build.route(name="low", parent=top)
+    low = grown()["low"]
+    assert (low.enabled, low.dry_run) == (False, True)
+
+
+def test_the_nodes_come_in_the_order_of_the_walk() -> None:
+    b = build.route(name="b", position=2)
+    a = build.route(name="a", position=1)
+    build.route(name="b1", parent=b, position=1)
+    build.route(name="a2", parent=a, position=2)
+    build.route(name="a1", parent=a, position=1)
+    assert [node.name for node in tree.load()] == ["a", "a1", "a2", "b", "b1"]
+
+
+def test_an_interval_that_cannot_be_read_holds_never(caplog: pytest.LogCaptureFixture) -> None:
+    route = build.route()
+    route.mute_in.add(TimeInterval.objects.create(name="broken", spec=[{"weekdays": ["funday"]}]))
+    assert grown()["everything"].mute_in == ()
+    assert "interval_broken" in caplog.text
+
+
+def test_routes_that_are_beneath_each_other_are_left_out() -> None:
+    a, b = build.route(name="a"), build.route(name="b")
+    Route.objects.filter(pk=a.pk).update(parent=b)
+    Route.objects.filter(pk=b.pk).update(parent=a)
+    assert list(tree.load()) == []
+
+
+def test_the_catch_all_is_at_the_top_enabled_and_without_a_condition() -> None:
+    def found() -> str | None:
+        catch_all: Node | None = Tree(tree.load().roots).catch_all()
+        return catch_all.name if catch_all else None
+
+    top = build.route(name="top", condition="alert.rule = x")
+    build.route(name="beneath", parent=top)
+    off = build.route(name="off", enabled=False)
+    assert found() is None
+    Route.objects.filter(pk=off.pk).update(enabled=True)
+    assert found() == "off"
+
+
+def test_the_tree_takes_as_many_queries_for_many_routes_as_for_one() -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            tree.load()
+        return len(captured)
+
+    def add(number: int) -> None:
+        route = build.route(name=f"route {number}")
+        route.sinks.add(build.sink(name=f"sink {number}"))
+        EscalationStep.objects.create(route=route, after=60).sinks.add(*route.sinks.all())
+
+    add(0)
+    one = queries()
+    for number in range(1, 10):
+        add(number)
+    assert queries() == one
