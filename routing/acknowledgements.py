@@ -1,4 +1,4 @@
-"""Acknowledgements and comments: they belong to a fingerprint and hold in every group of it."""
+"""Acknowledgements, assignments and comments: they belong to a fingerprint and hold in every group of it."""
 
 from datetime import datetime
 
@@ -6,8 +6,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from routing import audit
-from routing.access import insist
-from routing.models import Acknowledgement, AlertGroup, Comment
+from routing.access import insist, may
+from routing.models import Acknowledgement, AlertGroup, Assignment, Comment
 
 State = AlertGroup.State
 
@@ -45,6 +45,35 @@ def withdraw(fingerprint: str, by: User, now: datetime, ip: str | None = None) -
         audit.record(
             by, "withdraw acknowledgement", _label(fingerprint), {"by": earlier.user.get_username()}, ip=ip, now=now
         )
+
+
+def assign(fingerprint: str, to: User, by: User, now: datetime, ip: str | None = None) -> Assignment:
+    """Say who is to look after it, in place of who was. It changes nothing about what is told.
+
+    Raises PermissionDenied, or AcknowledgementError where that person could do nothing about it.
+    """
+    insist(by, "respond")
+    if not may(to, "respond"):
+        raise AcknowledgementError(f"{to.get_username()} may not respond to alerts; choose somebody who may.")
+    with transaction.atomic():
+        earlier = Assignment.objects.filter(fingerprint=fingerprint).select_related("user").first()
+        given, _ = Assignment.objects.update_or_create(
+            fingerprint=fingerprint, defaults={"user": to, "by": audit.name_of(by), "at": now}
+        )
+        before = {"to": earlier.user.get_username()} if earlier else None
+        audit.record(by, "assign", _label(fingerprint), before, {"to": to.get_username()}, ip=ip, now=now)
+    return given
+
+
+def unassign(fingerprint: str, by: User, now: datetime, ip: str | None = None) -> None:
+    """It is nobody's any more. Raises PermissionDenied, or AcknowledgementError where it was nobody's."""
+    insist(by, "respond")
+    with transaction.atomic():
+        earlier = Assignment.objects.filter(fingerprint=fingerprint).select_related("user").first()
+        if earlier is None:
+            raise AcknowledgementError("This is assigned to nobody, or somebody took it back a moment ago.")
+        earlier.delete()
+        audit.record(by, "unassign", _label(fingerprint), {"to": earlier.user.get_username()}, ip=ip, now=now)
 
 
 def comment(fingerprint: str, by: User, now: datetime, text: str, ip: str | None = None) -> Comment:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from routing import audit, matching
 from routing.access import insist
-from routing.models import Silence
+from routing.models import Silence, Token
 
 
 class SilenceError(Exception):
@@ -17,7 +17,7 @@ class SilenceError(Exception):
 def create(
     condition: str,
     ends_at: datetime,
-    by: User,
+    by: User | Token,
     comment: str,
     now: datetime,
     starts_at: datetime | None = None,
@@ -37,10 +37,24 @@ def create(
     matching.compile(condition)
     with transaction.atomic():
         silence = Silence.objects.create(
-            condition=condition, starts_at=starts_at, ends_at=ends_at, author=by, comment=comment, created_at=now
+            condition=condition,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            author=by if isinstance(by, User) else None,
+            token_name=audit.name_of(by) if isinstance(by, Token) else "",
+            comment=comment,
+            created_at=now,
         )
         audit.record(by, "silence", silence, after=_facts(silence), ip=ip, now=now)
     return silence
+
+
+def clone(
+    silence: Silence, by: User | Token, now: datetime, ends_at: datetime | None = None, ip: str | None = None
+) -> Silence:
+    """The same again, from now on: for as long as it lasted, or until `ends_at`. Raises as `create` does."""
+    ends_at = ends_at or now + (silence.ends_at - silence.starts_at)
+    return create(silence.condition, ends_at, by, silence.comment, now, ip=ip)
 
 
 def active(now: datetime) -> list[Silence]:
@@ -48,7 +62,7 @@ def active(now: datetime) -> list[Silence]:
     return list(Silence.objects.filter(starts_at__lte=now, ends_at__gt=now).select_related("author"))
 
 
-def extend(silence: Silence, ends_at: datetime, by: User, now: datetime, ip: str | None = None) -> Silence:
+def extend(silence: Silence, ends_at: datetime, by: User | Token, now: datetime, ip: str | None = None) -> Silence:
     """Let it end at another time, later or sooner. Raises PermissionDenied, and SilenceError where it has ended."""
     insist(by, "respond")
     if ends_at <= max(now, silence.starts_at):
@@ -56,13 +70,15 @@ def extend(silence: Silence, ends_at: datetime, by: User, now: datetime, ip: str
     return _set_end(silence, ends_at, "extend", by, now, ip)
 
 
-def end(silence: Silence, by: User, now: datetime, ip: str | None = None) -> Silence:
+def end(silence: Silence, by: User | Token, now: datetime, ip: str | None = None) -> Silence:
     """End it at once; one that has not started never does. Raises PermissionDenied, SilenceError where it has ended."""
     insist(by, "respond")
     return _set_end(silence, max(now, silence.starts_at), "end", by, now, ip)
 
 
-def _set_end(silence: Silence, ends_at: datetime, verb: str, by: User, now: datetime, ip: str | None) -> Silence:
+def _set_end(
+    silence: Silence, ends_at: datetime, verb: str, by: User | Token, now: datetime, ip: str | None
+) -> Silence:
     before = _facts(silence)
     with transaction.atomic():
         if not Silence.objects.filter(pk=silence.pk, ends_at__gt=now).update(ends_at=ends_at):

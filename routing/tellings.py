@@ -5,7 +5,7 @@ from datetime import datetime
 
 from routing import escalation, sinks
 from routing.messages import MOST_ALERTS
-from routing.models import Acknowledgement, Alert, AlertGroup, Delivery, Sink
+from routing.models import Acknowledgement, Alert, AlertGroup, Assignment, Delivery, Sink
 from routing.tree import Node, Step
 
 REASON_LENGTH = 64
@@ -46,6 +46,7 @@ def resolve(group: AlertGroup, node: Node, reason: str, now: datetime) -> list[D
     others = AlertGroup.objects.filter(fingerprint=group.fingerprint).exclude(pk=group.pk)
     if not others.exclude(state=AlertGroup.State.RESOLVED).exists():
         Acknowledgement.objects.filter(fingerprint=group.fingerprint).delete()
+        Assignment.objects.filter(fingerprint=group.fingerprint).delete()
     return owed
 
 

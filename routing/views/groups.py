@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from routing import access, acknowledgements, matching, silences, tree
 from routing.access import requires
 from routing.models import Acknowledgement, Alert, AlertGroup
+from routing.standing import held
 from routing.views.asking import address, person
 from routing.views.paging import page
 from routing.views.show import show
@@ -31,8 +32,11 @@ def groups(request: HttpRequest) -> HttpResponse:
         state = state if state in AlertGroup.State.values else "firing"
         found = found.filter(state=state)
     counts = dict(AlertGroup.objects.order_by().values_list("state").annotate(Count("pk")))
+    shown = page(found, request.GET.get("before", ""), by="last_seen_at")
+    holding = held(shown.rows, timezone.now())
     context = {
-        "page": page(found, request.GET.get("before", ""), by="last_seen_at"),
+        "page": shown,
+        "rows": [(group, holding.get(group.pk)) for group in shown.rows],
         "state": state,
         "tabs": [(name, words, counts.get(name, 0)) for name, words in states] + [("all", "All", sum(counts.values()))],
     }
@@ -51,6 +55,7 @@ def group(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "group": shown,
         "newest": newest,
+        "hold": held([shown], now).get(shown.pk),
         "silence": matching.silence_for(newest, silences.active(now), now) if newest else None,
         "node": node,
         "told_to_somebody": bool(node.sinks),

@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 
 from routing import acknowledgements
 from routing.acknowledgements import AcknowledgementError
-from routing.models import Acknowledgement, AuditEntry, Comment
+from routing.models import Acknowledgement, Assignment, AuditEntry, Comment
 from tests import build
 from tests.build import NOW
 
@@ -74,3 +74,36 @@ def test_a_viewer_acknowledges_withdraws_and_says_nothing(bob, carol):
         with pytest.raises(PermissionDenied):
             attempt()
     assert Acknowledgement.objects.get().user == bob
+
+
+def test_what_is_assigned_belongs_to_the_last_who_was_named(bob, erin):
+    acknowledgements.assign(PRINT, bob, erin, NOW)
+    acknowledgements.assign(PRINT, erin, bob, NOW, ip="10.0.0.9")
+    given = Assignment.objects.get()
+    assert (given.user, given.by, given.at) == (erin, "bob", NOW)
+    entry = AuditEntry.objects.filter(verb="assign").first()
+    assert (entry.before, entry.after, entry.address) == ({"to": "bob"}, {"to": "erin"}, "10.0.0.9")
+
+
+def test_an_assignment_tells_nobody_and_holds_nothing_back(bob):
+    group = build.group(build.route())
+    acknowledgements.assign(group.fingerprint, bob, bob, NOW)
+    group.refresh_from_db()
+    assert (group.state, group.next_flush_at) == ("firing", None)
+
+
+def test_nothing_is_assigned_to_or_by_who_may_not_respond(bob, carol):
+    with pytest.raises(AcknowledgementError, match="carol may not respond"):
+        acknowledgements.assign(PRINT, carol, bob, NOW)
+    with pytest.raises(PermissionDenied):
+        acknowledgements.assign(PRINT, bob, carol, NOW)
+    with pytest.raises(PermissionDenied):
+        acknowledgements.unassign(PRINT, carol, NOW)
+    assert not Assignment.objects.exists()
+
+
+def test_an_assignment_is_taken_back_once(bob):
+    acknowledgements.assign(PRINT, bob, bob, NOW)
+    acknowledgements.unassign(PRINT, bob, NOW)
+    with pytest.raises(AcknowledgementError, match="assigned to nobody"):
+        acknowledgements.unassign(PRINT, bob, NOW)

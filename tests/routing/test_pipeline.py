@@ -10,7 +10,19 @@ from django.db import connection
 from pytest_httpserver import HTTPServer
 
 from routing import acknowledgements, deliveries, pipeline
-from routing.models import ActionRun, Alert, AlertGroup, Delivery, GroupedAlert, Route, Silence, Sink, Unrouted
+from routing.models import (
+    Acknowledgement,
+    ActionRun,
+    Alert,
+    AlertGroup,
+    Assignment,
+    Delivery,
+    GroupedAlert,
+    Route,
+    Silence,
+    Sink,
+    Unrouted,
+)
 from tests import build
 from tests.build import NOW
 from tests.routing.test_deliveries import together
@@ -334,19 +346,17 @@ def test_a_withdrawn_acknowledgement_lets_the_group_repeat(route: Route, bob: Us
     assert [row[1] for row in told()[1:]] == ["repeat interval passed"]
 
 
-def test_the_end_of_a_group_ends_its_acknowledgement(route: Route, bob: User) -> None:
-    from routing.models import Acknowledgement
-
+def test_the_end_of_a_group_ends_its_acknowledgement_and_its_assignment(route: Route, bob: User) -> None:
     fire(0)
+    acknowledgements.assign(FINGERPRINT, bob, bob, at(40))
     acknowledgements.acknowledge(FINGERPRINT, bob, at(40))
     flush(7200)
     assert AlertGroup.objects.get().state == "resolved"
     assert not Acknowledgement.objects.exists()
+    assert not Assignment.objects.exists()
 
 
 def test_an_acknowledgement_lives_while_another_group_has_it(route: Route, bob: User) -> None:
-    from routing.models import Acknowledgement
-
     Route.objects.update(continues=True)
     build.route(name="longer", position=2, resolve_after=10_000)
     fire(0)

@@ -7,6 +7,7 @@ from routing import silences
 from routing.matching import RuleError
 from routing.models import AuditEntry, Silence
 from routing.silences import SilenceError
+from tests import build
 from tests.build import NOW
 
 pytestmark = pytest.mark.django_db
@@ -78,3 +79,27 @@ def test_ending_a_silence_that_has_not_started_keeps_it_from_starting(bob):
     silence = made(bob, starts_at=NOW + HOUR, ends_at=NOW + 2 * HOUR)
     ended = silences.end(silence, bob, NOW)
     assert ended.starts_at == ended.ends_at
+
+
+def test_a_silence_can_be_made_again_for_as_long_as_it_lasted(bob, erin):
+    silence = silences.end(made(bob, ends_at=NOW + 2 * HOUR), bob, NOW + HOUR)
+    again = silences.clone(silence, erin, NOW + 3 * HOUR)
+    assert (again.condition, again.comment, again.author) == (CONDITION, "patch day", erin)
+    assert (again.starts_at, again.ends_at) == (NOW + 3 * HOUR, NOW + 4 * HOUR)
+    assert silences.clone(silence, erin, NOW + 3 * HOUR, NOW + 9 * HOUR).ends_at == NOW + 9 * HOUR
+    assert Silence.objects.count() == 3
+
+
+def test_a_silence_that_never_held_must_be_told_until_when(bob):
+    never = silences.end(made(bob, starts_at=NOW + HOUR, ends_at=NOW + 2 * HOUR), bob, NOW)
+    with pytest.raises(SilenceError, match="after it starts"):
+        silences.clone(never, bob, NOW)
+
+
+def test_a_token_silences_under_its_own_name(bob):
+    token = build.token("responder", name="deploy bot")
+    silence = made(token)
+    assert (silence.author, silence.by) == (None, "token deploy bot")
+    assert made(bob).by == "bob"
+    with pytest.raises(PermissionDenied):
+        made(build.token("viewer", "sa_view"))

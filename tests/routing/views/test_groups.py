@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from routing.models import Acknowledgement, Alert, AlertGroup, Comment, GroupedAlert
+from routing import silences
+from routing.models import Acknowledgement, Alert, AlertGroup, Comment, GroupedAlert, TimeInterval
 from tests import build
 from tests.routing.views.conftest import Page
 
@@ -98,3 +99,22 @@ def test_the_list_shows_one_state_and_firing_first(query: str, titles: list[str]
 def test_a_viewer_sees_no_buttons(as_user, carol, world: SimpleNamespace) -> None:
     page = Page(as_user(carol).get(f"/groups/{world.group.pk}/").content.decode())
     assert "Acknowledge" not in [button.text for button in page.all("button")]
+
+
+def test_the_list_and_the_page_say_at_once_who_silences_a_group(as_user, bob) -> None:
+    now = timezone.now()
+    group = build.group(build.route(), first_seen_at=now, last_seen_at=now)
+    GroupedAlert.objects.create(group=group, alert=build.alert(time=now))
+    client = as_user(bob)
+    assert "silenced until" not in client.get("/groups/").content.decode()
+    silences.create("alert.hostname = node-1", now + timedelta(hours=1), bob, "patch day", now)
+    assert "silenced until" in client.get("/groups/").content.decode()
+    assert "Silenced by bob" in client.get(f"/groups/{group.pk}/").content.decode()
+
+
+def test_a_group_of_a_muted_route_says_what_mutes_it(as_user, carol) -> None:
+    route = build.route()
+    weekdays = ["monday:sunday"]
+    route.mute_in.add(TimeInterval.objects.create(name="always", spec=[{"weekdays": weekdays}]))
+    group = build.group(route)
+    assert "Not told now: muted by always" in as_user(carol).get(f"/groups/{group.pk}/").content.decode()

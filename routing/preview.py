@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from routing import finding, matching
 from routing.models import Alert, AlertGroup
+from routing.standing import newest_of
 
 # A condition may ask what no database can answer, so alerts are tried one by one, the newest first.
 TRIED = 5000
 SHOWN = 5
+MOST_GROUPS = 200
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,9 @@ def preview(condition: str, now: datetime) -> Preview:
     recent = finding.between(now - timedelta(hours=24), None).order_by("-pk").select_related("sensor")
     alerts = list(recent[: TRIED + 1])
     matched = [alert for alert in alerts[:TRIED] if holds(alert)]
-    firing = AlertGroup.objects.filter(state=AlertGroup.State.FIRING).order_by("priority", "-last_seen_at")[:200]
-    newest = Alert.objects.select_related("sensor").order_by("-pk")
-    hidden = [
-        group
-        for group in firing
-        if (alert := newest.filter(memberships__group=group).first()) is not None and holds(alert)
+    groups = AlertGroup.objects.filter(state=AlertGroup.State.FIRING).order_by("priority", "-last_seen_at")[
+        :MOST_GROUPS
     ]
+    newest = newest_of(groups)
+    hidden = [group for group in groups if group.pk in newest and holds(newest[group.pk])]
     return Preview(len(matched), min(len(alerts), TRIED), len(alerts) <= TRIED, matched[:SHOWN], hidden)
