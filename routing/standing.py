@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Subquery, UUIDField
 
 from routing import tree
 from routing.holds import Hold, Holds
@@ -12,9 +12,10 @@ from routing.models import Alert, AlertGroup, GroupedAlert
 
 def newest_of(groups: Iterable[AlertGroup]) -> dict[int, Alert]:
     """The newest alert of each group that has one, by the group's id."""
-    newest = GroupedAlert.objects.filter(group=OuterRef("pk")).order_by("-pk").values("alert")[:1]
+    newest = GroupedAlert.objects.filter(group=OuterRef("pk")).order_by("-alert").values("alert")[:1]
     wanted = AlertGroup.objects.filter(pk__in=[group.pk for group in groups]).order_by()
-    pairs = dict(wanted.values_list("pk", Subquery(newest)))
+    # Told what it is, for SQLite would hand out a foreign key as the text it stores.
+    pairs = dict(wanted.values_list("pk", Subquery(newest, UUIDField())))
     alerts = Alert.objects.select_related("sensor").in_bulk(set(pairs.values()) - {None})
     return {group: alerts[alert] for group, alert in pairs.items() if alert in alerts}
 

@@ -10,6 +10,8 @@ class Lookup(models.Model):
     """As conditions write it: `alert.lookup[NAME.COLUMN]`."""
     text = models.TextField()
     """CSV. The first line names an alert's field and then the columns."""
+    digest = models.CharField(max_length=64)
+    """SHA-256 of the text: who has read it already need not read it again."""
     comment = models.CharField(max_length=255, blank=True)
 
     class Meta:

@@ -25,7 +25,7 @@ def group(route: Route, number: int = 1, **fields: object) -> tuple[AlertGroup, 
     made = build.group(route, key=f"{number:064d}", **fields)
     alerts = [build.alert(hostname=f"node-{number}", time=NOW + timedelta(seconds=at)) for at in range(2)]
     for alert in alerts:
-        GroupedAlert.objects.create(group=made, alert=alert)
+        GroupedAlert.objects.create(group=made, alert=alert, routed_at=NOW, route_version=1)
     return made, alerts
 
 

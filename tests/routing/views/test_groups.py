@@ -104,7 +104,7 @@ def test_a_viewer_sees_no_buttons(as_user, carol, world: SimpleNamespace) -> Non
 def test_the_list_and_the_page_say_at_once_who_silences_a_group(as_user, bob) -> None:
     now = timezone.now()
     group = build.group(build.route(), first_seen_at=now, last_seen_at=now)
-    GroupedAlert.objects.create(group=group, alert=build.alert(time=now))
+    GroupedAlert.objects.create(group=group, alert=build.alert(time=now), routed_at=now, route_version=1)
     client = as_user(bob)
     assert "silenced until" not in client.get("/groups/").content.decode()
     silences.create("alert.hostname = node-1", now + timedelta(hours=1), bob, "patch day", now)
