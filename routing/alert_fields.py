@@ -4,7 +4,7 @@ Beside the alert's own fields, every detection field (`proc.name`, `k8s.ns.name`
 sensor put into `output_fields`, and is missing where the rule's output did not ask for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sensor.fields import ALL
@@ -30,6 +30,8 @@ class AlertView(Protocol):
     output: str
     output_fields: dict[str, Any]
     time_ns: int
+    lookups: Mapping[str, str]
+    """What the lookup tables say about it (`routing.lookups`)."""
 
     @property
     def sensor(self) -> Labelled | None: ...
@@ -110,6 +112,14 @@ def _label(name: str) -> Read:
     return lambda alert: _as_text(alert.sensor.labels.get(name)) if alert.sensor else None
 
 
+def _lookup(name: str) -> Read:
+    table, _, column = name.partition(".")
+    if not table or not column:
+        raise ValueError(f"{LOOKUP} takes a table and its column, as {LOOKUP}[teams.channel], not '{name}'")
+    return lambda alert: alert.lookups.get(name)
+
+
+LOOKUP = "alert.lookup"
 OWN = (
     Field(name="alert.rule", type=Type.CHARBUF, doc="The rule that matched.", via=("", "rule")),
     Field(
@@ -128,6 +138,13 @@ OWN = (
         type=Type.DYN,
         doc="Any of the alert's output_fields by its name, also one that no catalog knows.",
         bind=lambda name: _reader(name, Type.CHARBUF, False),
+        argument="required",
+    ),
+    Field(
+        name=LOOKUP,
+        type=Type.CHARBUF,
+        doc="What a lookup table says about the alert, as `alert.lookup[teams.channel]`.",
+        bind=_lookup,
         argument="required",
     ),
     Field(name="sensor.name", type=Type.CHARBUF, doc="The sensor that sent it.", extract=_sensor_name),

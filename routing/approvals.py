@@ -12,7 +12,7 @@ import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from routing import actions, audit, guards, matching
+from routing import actions, audit, guards, lookups, matching
 from routing.access import insist
 from routing.actions.base import NotApplicable, Responder, Subject
 from routing.guards import Mode, Objection, State
@@ -129,7 +129,7 @@ def _too_late(run: ActionRun, now: datetime) -> str:
 
 def _is_about(action: ResponseAction, alert: Alert) -> bool:
     try:
-        predicate = matching.compile(action.condition)
+        predicate = lookups.asking(matching.compile(action.condition), action.condition)
     except matching.RuleError as error:
         log.error("condition_broken", owner=f"action {action.name}", problem=error.message)
         return False

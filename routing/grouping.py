@@ -45,10 +45,11 @@ def labels_of(uuid: str, group_by: Sequence[str], value_of: Callable[[str], obje
     """What an alert's group is called by: the `group_by` fields and their values, a missing one as an empty text."""
     if ALONE in group_by:
         return {"alert.uuid": uuid}
-    return {name: _text(value_of(name)) for name in group_by}
+    return {name: text_of(value_of(name)) for name in group_by}
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A field's value as a label; a missing one is an empty text."""
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return "" if value is None else str(value)

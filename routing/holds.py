@@ -3,13 +3,14 @@
 What holds an alert makes it not worth telling: it is not told later either. What holds a route only makes it wait.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from routing import silences, windows
 from routing.inhibition import Inhibitions
 from routing.intervals import FARTHEST
+from routing.lookups import Tables
 from routing.matching import silence_for
 from routing.models import Alert
 from routing.tree import Node
@@ -28,6 +29,7 @@ class Holds:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
+        self._tables = Tables()
         self._silences = silences.active(now)
         self._windows = windows.active(now)
         self._inhibitions = Inhibitions(now)
@@ -39,8 +41,9 @@ class Holds:
         """Alerts that were just routed, each with the seconds after which its group is resolved."""
         self._inhibitions.notice(routed)
 
-    def expect(self, alerts: Iterable[Alert]) -> None:
+    def expect(self, alerts: Collection[Alert]) -> None:
         """These will be asked for."""
+        self._tables.enrich(alerts)
         self._inhibitions.expect(alerts)
 
     def of_alert(self, alert: Alert) -> Hold | None:
@@ -52,6 +55,7 @@ class Holds:
     def hushed(self, alert: Alert) -> Hold | None:
         """The silence or the maintenance window of an alert: then it asks for no response action either."""
         if alert.pk not in self._hushed:
+            self._tables.enrich([alert])
             self._hushed[alert.pk] = self._silenced(alert) or self._maintained(alert)
         return self._hushed[alert.pk]
 

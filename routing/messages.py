@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from routing.lookups import Tables
 from routing.models import Alert, AlertGroup, Delivery
 from routing.sinks.base import AlertFacts, GroupFacts, Message
 from sensor.alert import Priority, without_prefix
@@ -17,7 +18,9 @@ MOST_ALERTS = 100
 def alerts_of(deliveries: Iterable[Delivery]) -> dict[str, Alert]:
     """The alerts that some deliveries name, by their uuids as the deliveries spell them."""
     wanted = {uuid for delivery in deliveries for uuid in delivery.alert_ids}
-    return {str(uuid): alert for uuid, alert in Alert.objects.in_bulk(wanted).items()}
+    found = {str(uuid): alert for uuid, alert in Alert.objects.in_bulk(wanted).items()}
+    Tables().enrich(found.values())
+    return found
 
 
 def message_for(delivery: Delivery, found: Mapping[str, Alert]) -> Message:
@@ -49,7 +52,8 @@ def _facts(alert: Alert) -> AlertFacts:
         source=alert.source,
         hostname=alert.hostname,
         output=without_prefix(alert.output),
-        output_fields=alert.output_fields,
+        # What the sensor said goes first: no table speaks in its name.
+        output_fields={**alert.lookups, **alert.output_fields},
         tags=tuple(alert.tags),
         url=settings.SITE_URL + alert.get_absolute_url(),
     )

@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from routing import approvals, deliveries
 from routing.holds import Holds
 from routing.looking import look
+from routing.lookups import Tables
 from routing.models import Alert, AlertGroup, Delivery, GroupedAlert, Unrouted
 from routing.placing import Place, acknowledged, add, groups_of, places_of, store
 from routing.tree import load
@@ -65,6 +66,7 @@ def _route_batch(now: datetime, limit: int, passing: Iterable[UUID] = ()) -> Pla
         alerts = _take(limit, passing)
         if not alerts:
             return Planned()
+        Tables().enrich(alerts)
         tree, holds = load(), Holds(now)
         places = places_of(alerts, tree)
         groups = groups_of(places)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from routing import finding, matching
+from routing import finding, lookups, matching
 from routing.models import Alert, AlertGroup
 from routing.standing import newest_of
 
@@ -27,7 +27,7 @@ class Preview:
 
 def preview(condition: str, now: datetime) -> Preview:
     """Try a condition on what is stored. Raises RuleError where it cannot be read."""
-    holds = matching.compile(condition)
+    holds = lookups.asking(matching.compile(condition), condition)
     recent = finding.between(now - timedelta(hours=24), None).order_by("-pk").select_related("sensor")
     alerts = list(recent[: TRIED + 1])
     matched = [alert for alert in alerts[:TRIED] if holds(alert)]

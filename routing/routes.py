@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max, Model
 
-from routing import audit, matching
+from routing import audit, lookups, matching
 from routing.access import insist
 from routing.grouping import ALONE
 from routing.models import EscalationStep, ResponseAction, Route, RouteVersion, Sink, TimeInterval, Token
@@ -136,9 +136,15 @@ def check(facts: Mapping[str, Any], others: Sequence[Route], stored: Route | Non
         raise RouteError("name", f"There is a route called {name!r} already.")
     if error := matching.problem(facts["condition"]):
         raise RouteError("condition", matching.said(error))
-    for field in facts["group_by"] or ():
-        if field != ALONE and (wrong := matching.field_problem(field)):
+    fields = [field for field in facts["group_by"] or () if field != ALONE]
+    for field in fields:
+        if wrong := matching.field_problem(field):
             raise RouteError("group_by", wrong)
+    read = {"condition": [facts["condition"]], "group_by": [f"{field} exists" for field in fields]}
+    for field, texts in read.items():
+        for text in texts:
+            if missing := lookups.problem_in(text):
+                raise RouteError(field, f"{missing}.")
     for setting in SETTINGS[1:]:
         if not 0 <= (facts[setting] or 0) <= WEEK:
             raise RouteError(setting, f"{setting} is in seconds, from 0 to {WEEK}.")

@@ -19,7 +19,8 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Left, Lower, Right, StrIndex
 from django.db.models.lookups import Exact, GreaterThan
 
-from routing.alert_fields import CATALOG
+from routing.alert_fields import CATALOG, LOOKUP
+from routing.lookups import asking
 from sensor.fields.kinds import NUMBERS, Type
 from sensor.rules import ast, parser, typed
 from sensor.rules.checker import Checker
@@ -88,7 +89,7 @@ def search(text: str) -> Search:
     most = MOST_TESTS[connection.vendor]
     if (size := _size(query)) > most:
         raise _refused(tree, f"{size} tests are too many to search for at once; {most} is the most")
-    predicate = None if whole else compile_condition(text, CATALOG)
+    predicate = None if whole else asking(compile_condition(text, CATALOG), text)
     return Search(query, predicate, ordered and whole, indexed and whole and not ordered)
 
 
@@ -134,6 +135,8 @@ def _query(node: ast.Expr, checker: Checker) -> Q:
     left = getattr(leaf, "left", None)
     if not isinstance(left, typed.Read):
         raise _refused(node, "a transformer cannot be searched for")
+    if left.bound.field.name == LOOKUP:
+        raise _refused(node, "what lookup tables say is not stored")
     if isinstance(leaf, typed.Has):
         return _exists(left, node)
     if not isinstance(leaf, typed.Test) or (leaf.modifier and leaf.modifier != "anyof"):

@@ -5,9 +5,9 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from routing import audit, matching
+from routing import audit, lookups, matching
 from routing.access import insist
-from routing.models import Silence, Token
+from routing.models import Alert, Silence, Token
 
 
 class SilenceError(Exception):
@@ -35,6 +35,8 @@ def create(
     if ends_at <= max(now, starts_at):
         raise SilenceError("A silence must end after it starts, and in the future.")
     matching.compile(condition)
+    if problem := lookups.problem_in(condition):
+        raise SilenceError(f"{problem}.")
     with transaction.atomic():
         silence = Silence.objects.create(
             condition=condition,
@@ -60,6 +62,12 @@ def clone(
 def active(now: datetime) -> list[Silence]:
     """Those that hold now."""
     return list(Silence.objects.filter(starts_at__lte=now, ends_at__gt=now).select_related("author"))
+
+
+def holding(alert: Alert, now: datetime) -> Silence | None:
+    """The silence that holds for an alert now, the one that ends last."""
+    lookups.Tables().enrich([alert])
+    return matching.silence_for(alert, active(now), now)
 
 
 def extend(silence: Silence, ends_at: datetime, by: User | Token, now: datetime, ip: str | None = None) -> Silence:

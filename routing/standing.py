@@ -26,7 +26,7 @@ def held(groups: Sequence[AlertGroup], now: datetime) -> dict[int, Hold]:
     if not going_on:
         return {}
     newest, holds, nodes = newest_of(going_on), Holds(now), tree.load().by_key
-    holds.expect(newest.values())
+    holds.expect(list(newest.values()))
     found: dict[int, Hold] = {}
     for group in going_on:
         alert, node = newest.get(group.pk), nodes.get(group.route_id)

@@ -1,5 +1,8 @@
 """Alerts, which are facts, and the groups that tell them together."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -42,6 +45,9 @@ class Alert(models.Model):
     )
     own_node = models.BooleanField(default=False)
     """An authenticated sensor told it about the node its token is bound to: what automatic actions ask for."""
+    # Not stored: tables change, and what they say now is what counts.
+    lookups: Mapping[str, str] = MappingProxyType({})
+    """What the lookup tables say about it, where somebody asked them (`routing.lookups`)."""
 
     class Meta:
         indexes = [

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from routing import access, acknowledgements, approvals, doorbell, finding, matching, silences
+from routing import access, acknowledgements, approvals, doorbell, finding, silences
 from routing.access import requires
 from routing.models import Alert, AlertGroup, Delivery, ResponseAction, Unrouted
 from routing.views import arrivals
@@ -70,7 +70,7 @@ def alert(request: HttpRequest, uuid: str) -> HttpResponse:
         "wire": as_wire(shown),
         "groups": groups,
         "routed_at": memberships[0].routed_at if memberships else None,
-        "silence": matching.silence_for(shown, silences.active(now), now),
+        "silence": silences.holding(shown, now),
         "deliveries": deliveries.select_related("sink", "route").order_by("created_at", "pk")[:20],
         "runs": shown.runs.select_related("action").order_by("requested_at"),
         "unrouted": Unrouted.objects.filter(pk=shown.pk).exists(),

@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from routing import access, acknowledgements, matching, silences, tree
+from routing import access, acknowledgements, silences, tree
 from routing.access import requires
 from routing.models import Acknowledgement, Alert, AlertGroup
 from routing.standing import held
@@ -56,7 +56,7 @@ def group(request: HttpRequest, pk: int) -> HttpResponse:
         "group": shown,
         "newest": newest,
         "hold": held([shown], now).get(shown.pk),
-        "silence": matching.silence_for(newest, silences.active(now), now) if newest else None,
+        "silence": silences.holding(newest, now) if newest else None,
         "node": node,
         "told_to_somebody": bool(node.sinks),
         "entries": timeline(shown, alerts, fingerprints),

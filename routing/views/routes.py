@@ -16,6 +16,7 @@ from routing import routes as service
 from routing.access import requires
 from routing.form_fields import ConditionField, SpanField
 from routing.grouping import ALONE
+from routing.lookups import Tables
 from routing.models import Alert, ResponseAction, Route, Sink
 from routing.models.route import WEEK
 from routing.views.asking import address, person
@@ -89,6 +90,7 @@ def routes(request: HttpRequest) -> HttpResponse:
     tried = None
     if uuid := request.GET.get("alert", ""):
         tried = access.alert_for(request.user, uuid)
+        Tables().enrich([tried])
         verdicts = {one.node.key: str(one.match) for one in matching.explain(tried, grown)}
     context = {
         "rows": [
