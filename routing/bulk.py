@@ -1,11 +1,11 @@
-"""Many alerts into the table with few statements, telling which of them were new.
+"""Many rows with few statements.
 
 Hand-written SQL, because model objects and their prepared values cost several times what the database does.
 The databases differ in how many rows travel at once: SQLite takes them one by one through one prepared
 statement, PostgreSQL takes an array for each column, in binary (a tenth of the time that text takes us).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,10 @@ from django.db import connection
 
 from routing.admission import Row
 
-# Column and PostgreSQL type, in the order of `_values`; JSON travels as text.
-COLUMNS = {
+Columns = Mapping[str, str]
+"""Columns and their types on PostgreSQL, in the order of the values; JSON travels as text."""
+
+_ALERT = {
     "uuid": "uuid",
     "time": "timestamptz",
     "time_ns": "int8",
@@ -35,55 +37,88 @@ COLUMNS = {
     "sensor_id": "int8",
     "own_node": "bool",
 }
-_NAMES = ", ".join(COLUMNS)
-_MARKS = ", ".join(["%s"] * len(COLUMNS))
-_ARRAYS = ", ".join(f"%b::text[]::{kind}[]" if kind == "jsonb" else f"%b::{kind}[]" for kind in COLUMNS.values())
-# Only the names above are put into these texts.
-# An alert that is new waits to be routed from the same moment on.
-_ONE = f"INSERT INTO routing_alert ({_NAMES}) VALUES ({_MARKS}) ON CONFLICT (uuid) DO NOTHING"  # noqa: S608
-_ONE_WAITS = "INSERT INTO routing_unrouted (alert_id, received_at) VALUES (%s, %s)"
-_ALL = (
-    f"WITH new AS (INSERT INTO routing_alert ({_NAMES}) SELECT * FROM unnest({_ARRAYS}) "  # noqa: S608
-    "ON CONFLICT (uuid) DO NOTHING RETURNING uuid, received_at) "
-    "INSERT INTO routing_unrouted (alert_id, received_at) SELECT * FROM new RETURNING alert_id"
-)
+_UNROUTED = {"alert_id": "uuid", "received_at": "timestamptz"}
 
 
-def insert(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[UUID]:
-    """Insert rows, each with the id of its sensor or None; returns the uuids that were not stored before.
+def insert_alerts(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[UUID]:
+    """Insert alerts, each with the id of its sensor or None; returns the uuids that were not stored before.
 
-    Call it inside a transaction, with each uuid once. The rows go in by uuid, so that two processes that
-    insert the same alerts wait for each other instead of deadlocking.
+    What is new waits to be routed from the same moment on. Call it inside a transaction, with each uuid once. The
+    rows go in by uuid, so that two processes that insert the same alerts wait for each other instead of deadlocking.
     """
-    ordered = sorted(rows, key=lambda item: item[0].uuid.int)
+    values = [_values(row, sensor, now) for row, sensor in sorted(rows, key=lambda item: item[0].uuid.int)]
     if connection.vendor == "postgresql":
-        return _as_arrays(ordered, now)
-    return _one_by_one(ordered, now)
+        new = f"{_insert('routing_alert', _ALERT)} ON CONFLICT (uuid) DO NOTHING RETURNING uuid, received_at"
+        waits = "INSERT INTO routing_unrouted (alert_id, received_at) SELECT * FROM new RETURNING alert_id"
+        return {uuid for (uuid,) in _with_arrays(f"WITH new AS ({new}) {waits}", values)}
+    # The write lock is ours from the start of the transaction, so what is not there now is new.
+    known = _known_alerts(value[0] for value in values)
+    new_ones = [value for value in values if value[0] not in known]
+    insert("routing_alert", _ALERT, new_ones)
+    insert("routing_unrouted", _UNROUTED, [(value[0], value[3]) for value in new_ones])
+    return {value[0] for value in new_ones}
 
 
-def _as_arrays(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[UUID]:
-    columns = zip(*(_values(row, sensor, now) for row, sensor in rows), strict=True)
+def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows that are not there yet."""
+    if not rows:
+        return
+    if connection.vendor == "postgresql":
+        _with_arrays(_insert(table, columns), rows)
+    else:
+        marks = ", ".join(["%s"] * len(columns))
+        _one_by_one(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)  # noqa: S608 - our names
+
+
+def update(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> None:
+    """Set all columns but the first, which is the key, of rows that are locked or ours alone."""
+    if not rows:
+        return
+    key, *changed = columns
+    if connection.vendor == "postgresql":
+        sets = ", ".join(f"{name} = new.{name}" for name in changed)
+        new = f"unnest({_arrays(columns)}) AS new ({', '.join(columns)})"
+        _with_arrays(f"UPDATE {table} AS old SET {sets} FROM {new} WHERE old.{key} = new.{key}", rows)  # noqa: S608
+    else:
+        sets = ", ".join(f"{name} = %s" for name in changed)
+        values = [(*rest, key_value) for key_value, *rest in rows]
+        _one_by_one(f"UPDATE {table} SET {sets} WHERE {key} = %s", values)  # noqa: S608 - our names
+
+
+def _insert(table: str, columns: Columns) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({_arrays(columns)})"  # noqa: S608
+
+
+def _arrays(columns: Columns) -> str:
+    return ", ".join(f"%b::text[]::{kind}[]" if kind == "jsonb" else f"%b::{kind}[]" for kind in columns.values())
+
+
+def _with_arrays(statement: str, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Run a statement that takes an array for each column; what it returns."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
     # Django's own cursor would write every value into the statement's text.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_ALL, [list(column) for column in columns])
-        return {uuid for (uuid,) in cursor.fetchall()}
+        cursor.execute(statement, columns)
+        return cursor.fetchall() if cursor.description else []
 
 
-def _one_by_one(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[UUID]:
-    """The write lock is ours from the start of the transaction, so what is not there now is new."""
+def _one_by_one(statement: str, rows: Iterable[Sequence[Any]]) -> None:
     with connection.cursor() as cursor:
-        wanted = orjson.dumps([row.uuid.hex for row, _ in rows]).decode()
+        cursor.executemany(statement, [[_plain(value) for value in row] for row in rows])
+
+
+def _plain(value: Any) -> Any:
+    """A value as SQLite keeps it."""
+    if isinstance(value, UUID):
+        return value.hex
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+
+
+def _known_alerts(uuids: Iterable[UUID]) -> set[UUID]:
+    with connection.cursor() as cursor:
+        wanted = orjson.dumps([uuid.hex for uuid in uuids]).decode()
         cursor.execute("SELECT uuid FROM routing_alert WHERE uuid IN (SELECT value FROM json_each(%s))", [wanted])
-        known = {UUID(hex=text) for (text,) in cursor.fetchall()}
-        new = [(row, sensor) for row, sensor in rows if row.uuid not in known]
-        as_text = connection.ops.adapt_datetimefield_value
-        values = []
-        for row, sensor in new:
-            uuid, time, time_ns, received_at, *rest = _values(row, sensor, now)
-            values.append((uuid.hex, as_text(time), time_ns, as_text(received_at), *rest))
-        cursor.executemany(_ONE, values)
-        cursor.executemany(_ONE_WAITS, [(value[0], value[3]) for value in values])
-    return {row.uuid for row, _ in new}
+        return {UUID(hex=text) for (text,) in cursor.fetchall()}
 
 
 def _values(row: Row, sensor: int | None, now: datetime) -> tuple[Any, ...]:

@@ -71,7 +71,7 @@ class Intake:
         once = {row.uuid: (row, sensors.get((row.sender.token, row.hostname))) for row in reversed(rows)}
         late = {uuid for uuid in once if self._was_dropped(uuid)} if self._dropped else set()
         with transaction.atomic():
-            new = bulk.insert([kept for uuid, kept in once.items() if uuid not in late], now)
+            new = bulk.insert_alerts([kept for uuid, kept in once.items() if uuid not in late], now)
         outcomes = []
         for row in rows:
             if row.uuid in late:

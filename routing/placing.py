@@ -1,10 +1,11 @@
 """Alerts into the groups of the routes that take them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from routing import bulk
 from routing.grouping import key_of, labels_of, next_look
 from routing.matching import Walk, value_of
 from routing.models import Acknowledgement, Alert, AlertGroup
@@ -13,23 +14,25 @@ from routing.tree import Node, Tree
 At = tuple[int, str]
 """A route's id and a group's key."""
 
-_CHANGED = [
-    "fingerprint",
-    "title",
-    "priority",
-    "state",
-    "count",
-    "last_seen_at",
-    "next_flush_at",
-    "told_at",
-    "told_count",
-    "resolved_at",
-    "held_by",
-    "held_until",
-    "unacknowledged_since",
-    "escalated_to",
-    "next_step_at",
-]
+_CHANGED = {
+    "id": "int8",
+    "fingerprint": "text",
+    "title": "text",
+    "priority": "int2",
+    "state": "text",
+    "count": "int4",
+    "last_seen_at": "timestamptz",
+    "next_flush_at": "timestamptz",
+    "told_at": "timestamptz",
+    "told_count": "int4",
+    "resolved_at": "timestamptz",
+    "held_by": "text",
+    "held_until": "timestamptz",
+    "unacknowledged_since": "timestamptz",
+    "escalated_to": "int4",
+    "next_step_at": "timestamptz",
+}
+_MEMBER = {"alert_id": "uuid", "group_id": "int8", "routed_at": "timestamptz", "route_version": "int4"}
 
 
 @dataclass
@@ -57,9 +60,10 @@ def groups_of(places: dict[At, Place]) -> dict[At, AlertGroup]:
     """The groups, made where they are not there yet, locked until this transaction ends."""
     wanted = AlertGroup.objects.filter(route_id__in={route for route, _ in places}, key__in={key for _, key in places})
     known = set(wanted.values_list("route_id", "key"))
-    made = [_new_group(place, key) for (route, key), place in places.items() if (route, key) not in known]
     # Another worker may make the same group at the same time; then its group is used.
+    made = [_new_group(places[at], at[1]) for at in places if at not in known]
     AlertGroup.objects.bulk_create(made, ignore_conflicts=True)
+    # Always in this order, so that workers wait for each other instead of deadlocking.
     locked = wanted.order_by("id").select_for_update()
     return {(group.route_id, group.key): group for group in locked if (group.route_id, group.key) in places}
 
@@ -114,9 +118,19 @@ def look_at(group: AlertGroup, node: Node, now: datetime) -> datetime:
     return min(look, group.next_step_at) if group.next_step_at else look
 
 
+def join(places: Mapping[At, Place], groups: Mapping[At, AlertGroup], now: datetime) -> None:
+    """Write down which alerts each group got now, and the version of the route that took them."""
+    rows = [
+        (alert.pk, groups[at].pk, now, place.node.route.version)
+        for at, place in places.items()
+        for alert in place.alerts
+    ]
+    bulk.insert("routing_groupedalert", _MEMBER, rows)
+
+
 def store(groups: Iterable[AlertGroup]) -> None:
-    """Write the groups back. They are locked, so this is an update of each, in one statement."""
-    AlertGroup.objects.bulk_create(groups, update_conflicts=True, unique_fields=["id"], update_fields=_CHANGED)
+    """Write the groups back. They are locked, so that nobody else has changed them."""
+    bulk.update("routing_alertgroup", _CHANGED, [[getattr(group, name) for name in _CHANGED] for group in groups])
 
 
 def look_again(now: datetime) -> None:
