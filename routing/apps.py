@@ -8,5 +8,5 @@ class RoutingConfig(AppConfig):
     verbose_name = "Routing"
 
     def ready(self) -> None:
-        """Registers the system checks."""
-        from routing import checks  # noqa: F401
+        """Registers the system checks and our own lookup."""
+        from routing import among, checks  # noqa: F401

@@ -15,6 +15,7 @@ import psycopg
 from django.db import connection
 
 from routing.admission import Row
+from routing.models import Unrouted
 
 Columns = Mapping[str, str]
 """Columns and their types on PostgreSQL, in the order of the values; JSON travels as text."""
@@ -37,7 +38,7 @@ _ALERT = {
     "sensor_id": "int8",
     "own_node": "bool",
 }
-_UNROUTED = {"alert_id": "uuid", "received_at": "timestamptz"}
+_UNROUTED = {"alert_id": "uuid", "received_at": "timestamptz", "lane": "int2"}
 
 
 def insert_alerts(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[UUID]:
@@ -48,14 +49,16 @@ def insert_alerts(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[
     """
     values = [_values(row, sensor, now) for row, sensor in sorted(rows, key=lambda item: item[0].uuid.int)]
     if connection.vendor == "postgresql":
-        new = f"{_insert('routing_alert', _ALERT)} ON CONFLICT (uuid) DO NOTHING RETURNING uuid, received_at"
-        waits = "INSERT INTO routing_unrouted (alert_id, received_at) SELECT * FROM new RETURNING alert_id"
+        lane = f"(hashtext(rule) & {Unrouted.LANES - 1})::int2"
+        new = f"{_insert('routing_alert', _ALERT)} ON CONFLICT (uuid) DO NOTHING RETURNING uuid, received_at, {lane}"
+        waits = f"INSERT INTO routing_unrouted ({', '.join(_UNROUTED)}) SELECT * FROM new RETURNING alert_id"  # noqa: S608
         return {uuid for (uuid,) in _with_arrays(f"WITH new AS ({new}) {waits}", values)}
     # The write lock is ours from the start of the transaction, so what is not there now is new.
     known = _known_alerts(value[0] for value in values)
     new_ones = [value for value in values if value[0] not in known]
     insert("routing_alert", _ALERT, new_ones)
-    insert("routing_unrouted", _UNROUTED, [(value[0], value[3]) for value in new_ones])
+    # Here there is one writer at a time, and one lane.
+    insert("routing_unrouted", _UNROUTED, [(value[0], value[3], 0) for value in new_ones])
     return {value[0] for value in new_ones}
 
 

@@ -4,6 +4,7 @@ Only rows are written: a decision and everything it owes are stored together or 
 `routing.deliveries`, acting is `routing.executor`. Whoever calls this rings for what it returns.
 """
 
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from routing.lookups import Tables
 from routing.models import Alert, AlertGroup, Delivery, Sensor, Unrouted
 from routing.placing import Place, acknowledged, add, groups_of, join, places_of, store
 from routing.tree import load
+from routing.turns import Turn, take
 
 log = structlog.get_logger(__name__)
 
@@ -34,26 +36,43 @@ class Planned:
 
 
 def route_pending(now: datetime, limit: int = 500) -> Planned:
-    """Route the oldest alerts that were not routed yet, and tell the groups whose time has come by it.
+    """Route the alerts of one lane that wait for longest, and tell the groups whose time has come by it."""
+    stuck: Exception | None = None
+    for lane in random.sample(range(Unrouted.LANES), Unrouted.LANES):
+        try:
+            planned = _route_lane(now, limit, lane)
+        except (OperationalError, InterfaceError):
+            raise  # The database is away or busy, which is no alert's fault.
+        except Exception as error:
+            log.error("lane_stuck", lane=lane, error=type(error).__name__)
+            stuck = error
+            continue
+        if planned.alerts:
+            return planned
+    if stuck is not None:
+        raise stuck
+    return Planned()
 
-    One alert that cannot be routed must not stop the line: a batch that fails is halved until it is found.
-    """
+
+def _route_lane(now: datetime, limit: int, lane: int) -> Planned:
+    """One alert that cannot be routed must not stop the line: a batch that fails is halved until it is found."""
     try:
-        return _route_batch(now, limit)
+        return _route_batch(now, limit, lane)
     except (OperationalError, InterfaceError):
-        raise  # The database is away or busy, which is no alert's fault.
+        raise
     except Exception as error:
-        return route_pending(now, limit // 2) if limit > 1 else _pass_by(now, error)
+        return _route_lane(now, limit // 2, lane) if limit > 1 else _pass_by(now, lane, error)
 
 
-def _pass_by(now: datetime, error: Exception) -> Planned:
-    """Leave the oldest alert in no group, stored and shown, if the one behind it can be routed.
+def _pass_by(now: datetime, lane: int, error: Exception) -> Planned:
+    """Leave the lane's oldest alert in no group, stored and shown, if the one behind it can be routed.
 
     If that one cannot be routed either, it is no alert's fault: the error is raised, and nothing is passed by.
     """
-    oldest = list(Unrouted.objects.order_by("received_at", "pk").values_list("pk", flat=True)[:1])
+    waiting = Unrouted.objects.filter(lane=lane).order_by("received_at", "pk")
+    oldest = list(waiting.values_list("pk", flat=True)[:1])
     with transaction.atomic():
-        planned = _route_batch(now, 1, passing=oldest)
+        planned = _route_batch(now, 1, lane, passing=oldest)
         if not planned.alerts:
             raise error
         Unrouted.objects.filter(pk__in=oldest).delete()
@@ -61,9 +80,9 @@ def _pass_by(now: datetime, error: Exception) -> Planned:
     return planned
 
 
-def _route_batch(now: datetime, limit: int, passing: Iterable[UUID] = ()) -> Planned:
+def _route_batch(now: datetime, limit: int, lane: int, passing: Iterable[UUID] = ()) -> Planned:
     with transaction.atomic():
-        alerts = _take(limit, passing)
+        alerts = _take(limit, lane, passing)
         if not alerts:
             return Planned()
         Tables().enrich(alerts)
@@ -111,13 +130,18 @@ def flush_due(now: datetime, limit: int = 200) -> Planned:
         return Planned(deliveries.enqueue(owed, now))
 
 
-def _take(limit: int, passing: Iterable[UUID]) -> list[Alert]:
-    """The alerts that wait for longest. They are ours alone, and wait no more if this transaction is committed."""
-    waiting = Unrouted.objects.exclude(pk__in=passing).order_by("received_at", "pk")
-    order = list(waiting.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
-    mine = Unrouted.objects.filter(pk__in=order)
+def _take(limit: int, lane: int, passing: Iterable[UUID]) -> list[Alert]:
+    """The alerts of a lane that wait for longest; none where another worker routes it.
+
+    They wait no more if this transaction is committed.
+    """
+    if not take(Turn.LANE, lane):
+        return []
+    waiting = Unrouted.objects.filter(lane=lane).exclude(pk__in=passing).order_by("received_at", "pk")
+    order = list(waiting.values_list("pk", flat=True)[:limit])
+    mine = Unrouted.objects.filter(pk__among=order)
     mine._raw_delete(mine.db)
-    found = Alert.objects.in_bulk(order)
+    found = {alert.pk: alert for alert in Alert.objects.filter(pk__among=order)}
     # A few sensors sent them all; with a join each row would carry its sensor.
     sensors = Sensor.objects.in_bulk({alert.sensor_id for alert in found.values()} - {None})
     for alert in found.values():

@@ -58,7 +58,8 @@ def places_of(alerts: Iterable[Alert], tree: Tree) -> dict[At, Place]:
 
 def groups_of(places: dict[At, Place]) -> dict[At, AlertGroup]:
     """The groups, made where they are not there yet, locked until this transaction ends."""
-    wanted = AlertGroup.objects.filter(route_id__in={route for route, _ in places}, key__in={key for _, key in places})
+    routes, keys = {route for route, _ in places}, {key for _, key in places}
+    wanted = AlertGroup.objects.filter(route_id__in=routes, key__among=keys)
     known = set(wanted.values_list("route_id", "key"))
     # Another worker may make the same group at the same time; then its group is used.
     made = [_new_group(places[at], at[1]) for at in places if at not in known]
@@ -85,7 +86,7 @@ def _new_group(place: Place, key: str) -> AlertGroup:
 def acknowledged(alerts: Iterable[Alert]) -> set[str]:
     """The fingerprints among these that somebody looks after."""
     fingerprints = {alert.fingerprint for alert in alerts}
-    return set(Acknowledgement.objects.filter(fingerprint__in=fingerprints).values_list("fingerprint", flat=True))
+    return set(Acknowledgement.objects.filter(fingerprint__among=fingerprints).values_list("fingerprint", flat=True))
 
 
 def add(group: AlertGroup, place: Place, looked_after: set[str], now: datetime) -> list[Alert] | None:

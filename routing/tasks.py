@@ -32,7 +32,7 @@ def route_pending() -> None:
     """Route what was stored; rung by ingest, and by itself while there is more."""
     planned = pipeline.route_pending(timezone.now(), BATCH)
     _ring(planned)
-    if planned.alerts == BATCH:
+    if planned.alerts:
         _hand_out(route_pending, [()])
 
 

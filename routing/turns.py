@@ -17,6 +17,18 @@ class Turn(IntEnum):
     """Asking for action runs: budgets are counted and targets compared."""
     DAYS = 0x5A_0003
     """Making and dropping the days of alerts."""
+    LANE = 0x5A_0100
+    """Routing the alerts of a lane; the number of the lane is added."""
+
+
+def take(turn: Turn, number: int) -> bool:
+    """The turn of one of several, if nobody has it now. Call it inside a transaction."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [turn + number])
+        [taken] = cursor.fetchone()
+    return bool(taken)
 
 
 def wait_for(turn: Turn) -> None:

@@ -41,8 +41,8 @@ def uuid_at(time: datetime) -> UUID:
     return UUID(int=value)
 
 
-def alert(priority: str = "warning", waits: bool = True, **fields: Any) -> Alert:
-    """A stored alert about a process on node-1; it `waits` to be routed."""
+def alert(priority: str = "warning", waits: bool = True, lane: int = 0, **fields: Any) -> Alert:
+    """A stored alert about a process on node-1; it `waits` to be routed, in a lane."""
     time = fields.pop("time", NOW)
     values = {
         "uuid": uuid_at(time),
@@ -62,7 +62,7 @@ def alert(priority: str = "warning", waits: bool = True, **fields: Any) -> Alert
     values.setdefault("token", token())
     stored = Alert.objects.create(**values)
     if waits:
-        Unrouted.objects.create(alert=stored, received_at=stored.received_at)
+        Unrouted.objects.create(alert=stored, received_at=stored.received_at, lane=lane)
     return stored
 
 

@@ -73,11 +73,16 @@ class Unrouted(models.Model):
         Alert, on_delete=models.CASCADE, primary_key=True, related_name="waiting", db_constraint=False
     )
     received_at = models.DateTimeField()
+    lane = models.PositiveSmallIntegerField(default=0)
+    """Alerts of one rule wait in one lane, so that workers who route different lanes seldom want the same groups."""
+
+    LANES = 4
+    """A power of two."""
 
     class Meta:
         indexes = [
             # Read by pipeline.route_pending, at every ring and every sweep.
-            models.Index(fields=["received_at", "alert"], name="unrouted_oldest"),
+            models.Index(fields=["lane", "received_at", "alert"], name="unrouted_oldest"),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
@@ -23,6 +24,7 @@ from routing.models import (
     Sink,
     Unrouted,
 )
+from routing.turns import Turn
 from tests import build
 from tests.build import NOW
 from tests.routing.test_deliveries import together
@@ -217,6 +219,31 @@ def test_an_alert_that_cannot_be_routed_is_set_aside_and_the_others_go_on(
         pipeline.route_pending(NOW)
     assert GroupedAlert.objects.count() == 4
     assert "alert_not_routable" in caplog.text
+
+
+def test_a_lane_that_is_stuck_does_not_stop_the_others(route: Route, caplog: pytest.LogCaptureFixture) -> None:
+    Route.objects.update(group_by=["proc.name"])
+    build.alert(output_fields=["not", "fields"], lane=1)
+    for lane in (0, 2, 3):
+        build.alert(lane=lane)
+    for _ in range(3):
+        assert pipeline.route_pending(NOW).alerts == 1
+    with pytest.raises(AttributeError):
+        pipeline.route_pending(NOW)
+    assert "lane_stuck" in caplog.text
+    assert list(Unrouted.objects.values_list("lane", flat=True)) == [1]
+
+
+def test_a_lane_that_another_worker_routes_is_left_to_it(route: Route) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    build.alert(lane=2)
+    settings = connection.settings_dict
+    names = {"dbname": settings["NAME"], "user": settings["USER"], "host": settings["HOST"], "port": settings["PORT"]}
+    with psycopg.connect(**names) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [Turn.LANE + 2])
+        assert pipeline.route_pending(NOW).alerts == 0
+    assert pipeline.route_pending(NOW).alerts == 1
 
 
 def test_where_no_alert_can_be_routed_none_is_set_aside(route: Route) -> None:
@@ -421,9 +448,13 @@ def test_many_workers_route_each_alert_once() -> None:
     route = build.route(group_by=["alert.hostname"])
     route.sinks.add(build.sink("webhook"))
     for number in range(60):
-        build.alert(hostname=f"node-{number % 3}")
+        build.alert(hostname=f"node-{number % 3}", lane=number % Unrouted.LANES)
 
-    together(lambda: [pipeline.route_pending(NOW, limit=7) for _ in range(10)], 4)
+    def route_all() -> None:
+        while Unrouted.objects.exists():
+            pipeline.route_pending(NOW, limit=7)
+
+    together(route_all, 4)
 
     assert not Unrouted.objects.exists()
     assert sorted(AlertGroup.objects.values_list("labels__alert.hostname", "count")) == [

@@ -55,14 +55,13 @@ def test_days_are_made_and_what_is_too_old_goes(queued: Queued, now: Any) -> Non
     assert AlertDay.objects.filter(day=now.date()).exists()
 
 
-def test_a_full_batch_rings_for_the_next_one(queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_routing_goes_on_until_nothing_waits(queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "BATCH", 2)
-    for _ in range(3):
-        build.alert(time=now)
-    tasks.route_pending()
-    assert queued("route") == 1
-    tasks.route_pending()
-    assert queued("route") == 1
+    for lane in (0, 0, 0, 1):
+        build.alert(time=now, lane=lane)
+    for rung in (1, 2, 3, 3):
+        tasks.route_pending()
+        assert queued("route") == rung
     assert not Unrouted.objects.exists()
 
 
