@@ -54,6 +54,12 @@ class Posted(msgspec.Struct):
     held_back: int | None = None
 
 
+class Told(Posted):
+    """An alert that came in another format; `known_by` is what is the same whenever that format tells it again."""
+
+    known_by: list[Any] = []
+
+
 class Sender(msgspec.Struct, frozen=True):
     """Whose token a post came with: the token's id, name, role and the one node it speaks for (may be empty)."""
 
@@ -100,11 +106,11 @@ class Rejected(Exception):
 
 
 def admit(value: Posted | object, sender: Sender, key: tuple[str, int] | None = None) -> Row:
-    """The row of one posted value: a `Posted`, or plain JSON data. Raises Rejected.
+    """The row of one posted value: a `Posted`, plain JSON data, or why its format cannot tell it. Raises Rejected.
 
     `key` is the request's Idempotency-Key and the value's index: the identity where the alert has none.
     """
-    posted = value if isinstance(value, Posted) else _typed(value)
+    posted = value if isinstance(value, Posted) else typed(value)
     cut: list[str] = []
     rule = _column("rule", posted.rule, cut)
     if not rule:
@@ -118,6 +124,8 @@ def admit(value: Posted | object, sender: Sender, key: tuple[str, int] | None = 
     fields, spelled = _stored_fields(posted.output_fields or {}, cut)
     if posted.uuid:
         uuid = identity.fitting(_given_uuid(posted.uuid), time_ns)
+    elif isinstance(posted, Told):
+        uuid = identity.made(time_ns, [sender.token, "told", *posted.known_by])
     elif key is not None:
         uuid = identity.made(time_ns, [sender.token, "key", *key])
     else:
@@ -158,14 +166,17 @@ def clean(value: Any) -> Any:
             return clean(str(value))
 
 
-def _typed(value: object) -> Posted:
+def typed(value: object, kind: type[Posted] = Posted) -> Posted:
+    """Plain JSON data as a `Posted`; a Rejected is raised as it is. Raises Rejected."""
+    if isinstance(value, Rejected):
+        raise value
     if not isinstance(value, dict):
         raise Rejected("", "must be a JSON object")
     for name in ("rule", "priority", "time"):
         if value.get(name) is None:
             raise Rejected(name, "is missing")
     try:
-        return msgspec.convert(value, Posted)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         found = _AT.match(str(error))
         raise Rejected(found[2] if found else "", found[1] if found else str(error)) from None

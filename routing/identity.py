@@ -21,6 +21,8 @@ STABLE_FIELDS = {
     "aws_cloudtrail": ("ct.user", "ct.name", "ct.region"),
     "github": ("github.user", "github.repo"),
     "okta": ("okta.actor.id", "okta.evt.type"),
+    "alertmanager": ("alertmanager.fingerprint",),
+    "cloudevents": ("ce.source", "ce.subject"),
 }
 """By event source, what stays the same when the same thing happens again: no pid, no container id, no pod name
 (they change with every restart), no ports, no arguments."""

@@ -1,18 +1,19 @@
 """What a posted body holds: one JSON object, an array, or lines of them, in one of the formats we know.
 
-Told apart by content, because senders disagree about content types. Our sensors, Falco's `http_output` and
-falcosidekick write the same shape; a format that differs gets a line in `FORMATS`.
+Told apart by content, because senders disagree about content types; only CloudEvents say in headers what they are.
+Our sensors, Falco's `http_output` and falcosidekick write one shape, `Posted`; a format that differs gets a line in
+`FORMATS`.
 """
 
-import json
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from django.conf import settings
 
-from routing.admission import Posted, clean
+from routing.admission import Posted, Rejected
+from routing.api import from_alertmanager, from_cloudevents
+from routing.api.patient_json import loads
 from routing.api.problems import Problem
 
 _one = msgspec.json.Decoder(Posted)
@@ -23,19 +24,24 @@ class Format(NamedTuple):
     """A shape of JSON objects: how it is recognised, and the alerts in one object of it."""
 
     name: str
-    recognises: Callable[[dict[str, Any]], bool]
-    alerts: Callable[[dict[str, Any]], Sequence[object]]
+    recognises: Callable[[Mapping[str, Any]], bool]
+    alerts: Callable[[Mapping[str, Any]], Sequence[object]]
 
 
-FORMATS = (Format("falco", lambda value: "rule" in value, lambda value: [value]),)
+FORMATS = (
+    Format("CloudEvents", from_cloudevents.recognises, from_cloudevents.alerts),
+    Format("Alertmanager", from_alertmanager.recognises, from_alertmanager.alerts),
+)
 
 
-def values(body: bytes) -> Sequence[object]:
-    """What a body holds, in order: `Posted` where all is well-typed, else plain data for `admission.admit`.
+def values(body: bytes, headers: Mapping[str, str]) -> Sequence[object]:
+    """What a body holds, in order: `Posted` where all is well-typed, else what `admission.admit` finds the fault of.
 
-    Raises Problem 400 where it is not JSON.
+    Raises Problem 400 where it is not JSON, 415 where it is CloudEvents in another form.
     """
     body = body.removeprefix(b"\xef\xbb\xbf").strip()
+    if from_cloudevents.told_by(headers):
+        return from_cloudevents.values(body, headers)
     if not body:
         raise Problem(400, "The body is empty; send an alert as JSON.")
     try:
@@ -43,7 +49,7 @@ def values(body: bytes) -> Sequence[object]:
     except (ValueError, RecursionError):
         pass  # Ill-typed somewhere, or lines, or not JSON: the slower way finds out which.
     try:
-        found = _loads(body)
+        found = loads(body)
     except ValueError as error:
         return _lines(body, error)
     except RecursionError:
@@ -67,16 +73,13 @@ def _lines(body: bytes, whole: ValueError) -> Sequence[object]:
         except (ValueError, RecursionError):
             pass
         try:
-            found += _alerts(_loads(line))
+            found += _alerts(loads(line))
             any_json = True
         except (ValueError, RecursionError):
-            found.append(NOT_JSON)
+            found.append(Rejected("", "is not JSON"))
     if not any_json:
         raise Problem(400, f"The body is not JSON: {whole}.")
     return found
-
-
-NOT_JSON = "a line that is not JSON"
 
 
 def _alerts(value: object) -> Sequence[object]:
@@ -85,23 +88,3 @@ def _alerts(value: object) -> Sequence[object]:
             if known.recognises(value):
                 return known.alerts(value)
     return [value]
-
-
-def _loads(body: bytes) -> Any:
-    """JSON as Python reads it, which is more patient than msgspec: bytes that are not UTF-8 and lone surrogates
-    become U+FFFD, numbers out of range become text. Raises ValueError or RecursionError."""
-    text = body.decode("utf-8", "replace")
-    return clean(json.loads(text, parse_constant=_refuse, parse_float=_float, parse_int=_int))
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _float(text: str) -> float | str:
-    value = float(text)
-    return value if math.isfinite(value) else text
-
-
-def _int(text: str) -> int | str:
-    return int(text) if len(text) < 20 else text

@@ -1,6 +1,7 @@
 """POST /api/v1/alerts and POST /ingest/<token>/: alerts in, answered after they are stored."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -8,8 +9,10 @@ from django.conf import settings
 from routing.admission import Rejected, Row, Sender, admit
 from routing.api import formats
 from routing.api.in_threads import Threads
+from routing.api.pressure import COME_BACK, Pressure
 from routing.api.problems import Problem
-from routing.api.tokens import Senders, bearer
+from routing.api.rates import Rates
+from routing.api.tokens import Senders, told
 from routing.api.wire import SOON, Request, Send, answer_json
 from routing.groupcommit import Full, Unavailable, Writer
 from routing.ingest import Outcome
@@ -31,25 +34,28 @@ class PostAlerts:
         self._senders = senders
         self._writer = writer
         self._threads = threads
+        self._rates = Rates()
+        self._pressure = Pressure(threads)
 
     async def api(self, request: Request, send: Send) -> None:
         """`POST /api/v1/alerts`: 202 where at least one alert is valid."""
-        sender = await self._senders.sender(bearer(request.headers.get("authorization", "")), MAY_POST)
+        sender = await self._senders.sender(told(request.headers), MAY_POST)
         await answer_json(send, 202, await self._take(request, sender))
 
     async def ingest(self, request: Request, send: Send) -> None:
         """`POST /ingest/<token>/`: the same for Falco, which wants 200; the token may also be a header's."""
         token = request.path.removeprefix(INGEST).strip("/")
-        sender = await self._senders.sender(token or bearer(request.headers.get("authorization", "")), MAY_POST)
+        sender = await self._senders.sender(token or told(request.headers), MAY_POST)
         await answer_json(send, 200, await self._take(request, sender))
 
     async def _take(self, request: Request, sender: Sender) -> dict[str, Any]:
+        self._may_post(sender)
         body = await request.body(settings.INGEST_MAX_BYTES)
-        key = request.headers.get("idempotency-key")
         if len(body) < LARGE:
-            rows, indexes, rejected = read(body, sender, key)
+            rows, indexes, rejected = read(body, sender, request.headers)
         else:
-            rows, indexes, rejected = await self._threads.run(read, body, sender, key)
+            rows, indexes, rejected = await self._threads.run(read, body, sender, request.headers)
+        self._rates.spend(sender.token, len(rows) + len(rejected) - 1)
         accepted = duplicates = 0
         if rows:
             try:
@@ -71,10 +77,20 @@ class PostAlerts:
             raise Problem(422, "There is no valid alert in the body.", **counts)
         return counts
 
+    def _may_post(self, sender: Sender) -> None:
+        """Raises Problem 429, before the body is read, where this sender or everybody has to wait."""
+        if wait := self._rates.enter(sender.token):
+            later = {"Retry-After": str(math.ceil(wait))}
+            raise Problem(429, f"This token posts more than {settings.INGEST_RATE} alerts a second; wait.", later)
+        if self._pressure.is_high():
+            detail = f"More than {settings.INGEST_MAX_BACKLOG} alerts wait to be routed; send these again later."
+            raise Problem(429, detail, {"Retry-After": str(COME_BACK)})
 
-def read(body: bytes, sender: Sender, key: str | None) -> tuple[list[Row], Sequence[int], list[Rejection]]:
-    """The rows of a body, the index of each in it, and what was rejected. Raises Problem 400 or 413."""
-    values = formats.values(body)
+
+def read(body: bytes, sender: Sender, headers: Mapping[str, str]) -> tuple[list[Row], Sequence[int], list[Rejection]]:
+    """The rows of a body, the index of each in it, and what was rejected. Raises Problem 400, 413 or 415."""
+    values = formats.values(body, headers)
+    key = headers.get("idempotency-key")
     if len(values) > settings.INGEST_MAX_ALERTS:
         raise Problem(413, f"More than {settings.INGEST_MAX_ALERTS} alerts at once; send them in parts.")
     rows: list[Row] = []

@@ -17,13 +17,16 @@ from sensor.version import VERSION
 
 
 class Api(NinjaAPI):
-    """Ninja's, with the raw paths added to the description."""
+    """Ninja's, with the raw paths and the refusals added to the description."""
 
     def get_openapi_schema(self, *args: Any, **kwargs: Any) -> Any:
         schema = super().get_openapi_schema(*args, **kwargs)
-        prefix = self.get_root_path({})
-        for relative, methods in raw_paths.DESCRIPTION.items():
-            schema["paths"].setdefault(f"{prefix}{relative}", {}).update(methods)
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                operation["responses"].update(raw_paths.REFUSED)
+        for described, methods in raw_paths.DESCRIPTION.items():
+            schema["paths"].setdefault(described, {}).update(methods)
+        schema["components"]["securitySchemes"].update(raw_paths.SECURITY)
         return schema
 
 

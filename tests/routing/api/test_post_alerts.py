@@ -144,7 +144,7 @@ class TestLimits:
 
     def test_lines_beyond_the_limit_are_not_even_read(self, settings):
         settings.INGEST_MAX_ALERTS = 10
-        assert len(formats.values(b"{}\nnonsense\n" * 5_000)) == 11
+        assert len(formats.values(b"{}\nnonsense\n" * 5_000, {})) == 11
 
     def test_ten_thousand_alerts_are_stored(self, server: Client):
         body = [build.posted(output=str(number)) for number in range(10_000)]
