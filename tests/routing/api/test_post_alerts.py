@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from routing.admission import Sender
-from routing.api import formats
+from routing.api import formats, pressure
 from routing.api.gate import through
 from routing.api.in_threads import Threads
 from routing.api.post_alerts import PostAlerts
@@ -171,7 +171,54 @@ class TestLimits:
         assert_problem(server.post(PATH, b"{}", TOKEN, content_encoding="br"), 415)
 
 
+@pytest.mark.usefixtures("token")
+class TestTooMuch:
+    def test_over_its_rate_a_token_is_told_when_to_come_back(self, server: Client, settings):
+        settings.INGEST_RATE, settings.INGEST_BURST = 1, 5
+        build.token("sensor", "sa_other")
+        assert server.post(PATH, [build.posted(output=str(number)) for number in range(8)], TOKEN).status == 202
+        answer = server.post(PATH, build.posted(output="late"), TOKEN)
+        assert "1 alerts a second" in str(assert_problem(answer, 429)["detail"])
+        assert int(answer.headers["retry-after"]) in (3, 4)
+        assert_problem(server.post("/ingest/sa_test/", b"", content_encoding="br"), 429)
+        assert server.post(PATH, build.posted(output="late"), "sa_other").status == 202
+        assert Alert.objects.count() == 9
+
+    def test_rejected_alerts_and_posts_that_cannot_be_read_count_too(self, server: Client, settings):
+        settings.INGEST_RATE, settings.INGEST_BURST = 1, 5
+        assert [server.post(PATH, body, TOKEN).status for body in (b"nonsense", b"[{},{},{},{}]", b"{}")] == [
+            400,
+            422,
+            429,
+        ]
+
+    def test_while_too_many_alerts_wait_to_be_routed_no_more_are_taken(self, server: Client, settings, monkeypatch):
+        settings.INGEST_MAX_BACKLOG = 2
+        monkeypatch.setattr(pressure, "COUNT_EVERY", 0.0)
+        statuses = set()
+        for number in range(50):
+            answer = server.post(PATH, build.posted(output=str(number)), TOKEN)
+            statuses.add(answer.status)
+            if answer.status == 429:
+                break
+        assert statuses == {202, 429}
+        assert "wait to be routed" in str(assert_problem(answer, 429)["detail"])
+        assert answer.headers["retry-after"] == "5"
+        Alert.objects.all().delete()
+        while server.post(PATH, build.posted(output="after"), TOKEN).status == 429:
+            pass
+        assert Alert.objects.count() == 1
+
+
 class TestTokens:
+    @pytest.mark.parametrize("path", [PATH, "/ingest/"])
+    def test_a_header_of_our_own_carries_it_where_authorization_is_a_proxys(
+        self, server: Client, token: Token, path: str
+    ):
+        headers = {"x_sensorapp_token": TOKEN, "authorization": "Basic cHJveHk6cHJveHk="}
+        assert server.post(path, build.posted(), **headers).status in (200, 202)
+        assert_problem(server.post(path, build.posted(), **headers | {"x_sensorapp_token": "sa_wrong"}), 401)
+
     @pytest.mark.parametrize("given", ["", "sa_wrong", "ü" * 20, "x" * 10_000])
     def test_a_wrong_token_is_401_in_either_place(self, server: Client, token: Token, given: str):
         answer = server.post(PATH, build.posted(), given)

@@ -8,7 +8,7 @@ from routing.admission import Sender
 from routing.api import tokens
 from routing.api.in_threads import Threads
 from routing.api.problems import Problem
-from routing.api.tokens import TTL, UNBOUND_TTL, Senders, bearer, find
+from routing.api.tokens import TTL, UNBOUND_TTL, Senders, bearer, find, told
 from tests import build
 
 ROLES = frozenset({"sensor", "admin"})
@@ -127,6 +127,19 @@ def test_what_can_be_no_token_is_not_asked_for(token):
 )
 def test_the_bearer_header_is_read_as_rfc_6750_writes_it(header, token):
     assert bearer(header) == token
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({"authorization": "Bearer sa_x", "x-sensorapp-token": "sa_y"}, "sa_x"),
+        ({"authorization": "Basic sa_x", "x-sensorapp-token": " sa_y "}, "sa_y"),
+        ({"x-sensorapp-token": "sa_y"}, "sa_y"),
+        ({}, ""),
+    ],
+)
+def test_a_posts_token_is_the_bearers_or_else_in_our_own_header(headers, token):
+    assert told(headers) == token
 
 
 @pytest.mark.django_db
