@@ -26,6 +26,8 @@ MAX_STRINGS = (8_192, 1_024, 128)
 MAX_FIELDS = 512
 MAX_FIELDS_BYTES = 256 * 1024
 """JSON of `output_fields` after cutting; an alert beyond it is rejected."""
+DEEPEST = 300
+"""Levels to which values are cleaned: more than orjson writes (254) and an envelope has, fewer than Python calls."""
 MAX_TAGS = 64
 COLUMNS = {"rule": 255, "source": 64, "hostname": 255}
 MAX_HELD_BACK = 2_147_483_647
@@ -146,9 +148,9 @@ def admit(value: Posted | object, sender: Sender, key: tuple[str, int] | None = 
     )
 
 
-def clean(value: Any) -> Any:
+def clean(value: Any, depth: int = 0) -> Any:
     """Plain JSON data that both databases keep: U+0000 and lone surrogates become U+FFFD, numbers beyond
-    64 bits become text. Raises RecursionError where it is nested too deeply."""
+    64 bits become text. Below `DEEPEST` it stays as it is: what is nested so deeply is rejected, and alone."""
     match value:
         case str():
             return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
@@ -159,9 +161,9 @@ def clean(value: Any) -> Any:
         case float():
             return value if math.isfinite(value) else str(value)
         case dict():
-            return {clean(key): clean(item) for key, item in value.items()}
+            return value if depth == DEEPEST else {clean(key): clean(item, depth + 1) for key, item in value.items()}
         case list():
-            return [clean(item) for item in value]
+            return value if depth == DEEPEST else [clean(item, depth + 1) for item in value]
         case _:
             return clean(str(value))
 

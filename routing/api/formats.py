@@ -50,14 +50,12 @@ def values(body: bytes, headers: Mapping[str, str]) -> Sequence[object]:
         pass  # Ill-typed somewhere, or lines, or not JSON: the slower way finds out which.
     try:
         found = loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return _lines(body, error)
-    except RecursionError:
-        raise Problem(400, "The JSON is nested too deeply.") from None
     return [alert for value in (found if isinstance(found, list) else [found]) for alert in _alerts(value)]
 
 
-def _lines(body: bytes, whole: ValueError) -> Sequence[object]:
+def _lines(body: bytes, whole: ValueError | RecursionError) -> Sequence[object]:
     """JSON lines; a line that is none is left for `admit` to reject, so that its neighbours are not lost."""
     found: list[object] = []
     any_json = False
@@ -78,7 +76,8 @@ def _lines(body: bytes, whole: ValueError) -> Sequence[object]:
         except (ValueError, RecursionError):
             found.append(Rejected("", "is not JSON"))
     if not any_json:
-        raise Problem(400, f"The body is not JSON: {whole}.")
+        deep = isinstance(whole, RecursionError)
+        raise Problem(400, "The JSON is nested too deeply." if deep else f"The body is not JSON: {whole}.")
     return found
 
 

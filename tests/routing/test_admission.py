@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing.admission import CUT, MAX_FIELDS, MAX_FIELDS_BYTES, MAX_OUTPUT, Rejected, Row, Sender, admit, clean
+from routing.admission import (
+    CUT,
+    DEEPEST,
+    MAX_FIELDS,
+    MAX_FIELDS_BYTES,
+    MAX_OUTPUT,
+    Rejected,
+    Row,
+    Sender,
+    admit,
+    clean,
+)
 from tests import build
 
 SENDER = Sender(1, "node-1", "sensor", "node-1")
@@ -129,6 +140,17 @@ def test_fields_nested_too_deeply_are_rejected():
     for _ in range(400):
         deep = [deep]
     assert rejection(output_fields={"a": deep}) == ("output_fields", "is nested too deeply")
+
+
+@pytest.mark.parametrize(("levels", "inside"), [(DEEPEST, "\N{REPLACEMENT CHARACTER}"), (DEEPEST + 1, "\0")])
+def test_values_are_cleaned_as_deep_as_they_can_be_stored_and_are_no_error_below(levels, inside):
+    value: object = "\0"
+    for _ in range(levels):
+        value = [value]
+    value = clean(value)
+    while isinstance(value, list):
+        (value,) = value
+    assert value == inside
 
 
 def test_a_repeat_without_a_uuid_gets_the_same_one_whatever_the_order_of_its_keys():

@@ -111,6 +111,7 @@ class TestBodies:
     def test_a_line_that_is_not_json_is_rejected_with_its_index(self, server: Client, line: bytes):
         good = orjson.dumps(build.posted())
         assert counts(server.post(PATH, good + b"\n" + line + b"\n" + good, TOKEN)) == (1, 1, [1])
+        assert counts(server.post(PATH, line + b"\n" + good, TOKEN)) == (0, 1, [0])
 
     @pytest.mark.parametrize(
         "body", [b"", b" \n", b"nonsense", b"{", b"[{]", b'[{"a":NaN}]', b"{}\x00", b"\xff", b"[" * 100_000]
@@ -329,20 +330,3 @@ def test_simultaneous_repeats_are_stored_once_and_counted_truly(server: Client):
     assert Alert.objects.count() == 80
     assert sum(accepted for accepted, _, _ in told) == 80
     assert sum(duplicates for _, duplicates, _ in told) == 12 * 40 - 80
-
-
-@pytest.mark.usefixtures("token")
-def test_mutated_bodies_are_answered_and_never_with_a_server_error(server: Client):
-    chance = random.Random(20261123)
-    whole = orjson.dumps([build.posted(output=str(number)) for number in range(3)])
-    tokens = [b'"', b"{", b"}", b"[", b"]", b":", b",", b"\\u0000", b"\\ud800", b"\xff", b"1e999", b"null", b"\n", b"-"]
-    statuses = set()
-    for _ in range(400):
-        body = bytearray(whole)
-        for _ in range(chance.randrange(1, 6)):
-            at = chance.randrange(len(body))
-            body[at : at + chance.randrange(3)] = chance.choice([*tokens, bytes([chance.randrange(256)])])
-        answer = server.post(PATH, bytes(body), TOKEN)
-        statuses.add(answer.status)
-        assert answer.status in (202, 400, 422), (answer.status, bytes(body))
-    assert {202, 400} <= statuses
