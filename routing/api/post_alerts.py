@@ -23,7 +23,8 @@ INGEST = "/ingest/"
 LARGE = 128 * 1024
 """Bytes of a body from which reading it would make other requests wait; a thread does it then."""
 
-
+NOT_STORED = {Outcome.REFUSED: "", Outcome.DROPPED: "time"}
+"""What is answered as rejected although it could be read, and the field that is at fault."""
 Rejection = dict[str, Any]
 
 
@@ -67,9 +68,9 @@ class PostAlerts:
             accepted, duplicates = outcomes.count(Outcome.ACCEPTED), outcomes.count(Outcome.DUPLICATE)
             if accepted + duplicates < len(rows):
                 rejected += [
-                    {"index": index, "field": "", "reason": Outcome.REFUSED.value}
+                    {"index": index, "field": field, "reason": outcome.value}
                     for index, outcome in zip(indexes, outcomes, strict=True)
-                    if outcome is Outcome.REFUSED
+                    if (field := NOT_STORED.get(outcome)) is not None
                 ]
                 rejected.sort(key=lambda rejection: rejection["index"])
         counts: dict[str, Any] = {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from routing import matching
 from routing.admission import Rejected, Row, Sender, admit
 from routing.api.from_alertmanager import alerts, recognises
 from routing.models import Alert
@@ -246,3 +247,13 @@ def test_labels_nested_without_end_and_very_many_are_no_error():
         row(fingerprint=None, labels={"alertname": "a", "deep": deep})
     many = row(labels={"alertname": "a", **{f"l{number}": "x" * 1_000 for number in range(5_000)}})
     assert "sensorapp.cut" in many.output_fields
+
+
+@pytest.mark.usefixtures("transactional_db")
+@pytest.mark.parametrize("condition", ["alert.field[alertmanager.status] = resolved", "alert.tags in (resolved)"])
+def test_a_condition_finds_what_is_resolved(server: Client, condition: str):
+    build.token("sensor", "sa_test")
+    end = webhook(status="resolved", endsAt="2026-11-23T12:30:00Z")
+    assert server.post("/ingest/sa_test/", [WEBHOOK, end]).json()["accepted"] == 2
+    holds = matching.compile(condition)
+    assert {alert.tags[0]: holds(alert) for alert in Alert.objects.all()} == {"firing": False, "resolved": True}

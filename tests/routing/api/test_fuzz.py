@@ -280,7 +280,6 @@ def post_all(server: Client, count: int) -> None:
 @pytest.fixture(autouse=True)
 def unlimited(settings) -> None:
     settings.INGEST_RATE = settings.INGEST_MAX_BACKLOG = 0
-    settings.LOGGING_CONFIG = None
 
 
 def test_two_thousand_mutated_bodies_lose_no_neighbour(server: Client):

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ from routing.api.post_alerts import PostAlerts
 from routing.api.tokens import Senders
 from routing.groupcommit import Full, Unavailable, Writer
 from routing.ingest import Outcome
-from routing.models import Alert, Token
+from routing.models import Alert, AlertDay, Token
 from tests import build
 from tests.asgi import Answer, Client, serving
 
@@ -129,6 +129,12 @@ class TestBodies:
         server.post(PATH, build.posted(), TOKEN)
         answer = server.post(PATH, build.posted(), TOKEN)
         assert (answer.status, counts(answer)) == (202, (0, 1, []))
+
+    def test_an_alert_of_a_day_that_is_no_longer_kept_is_rejected_by_name(self, server: Client):
+        AlertDay.objects.create(day=date(2026, 11, 22), made_at=build.NOW, dropped_at=build.NOW)
+        answer = server.post(PATH, [build.posted(time="2026-11-22T12:00:00Z"), build.posted()], TOKEN)
+        assert (answer.status, counts(answer)) == (202, (1, 0, [0]))
+        assert answer.json()["rejected"][0]["field"] == "time"
 
     def test_an_idempotency_key_makes_repeats_known(self, server: Client):
         for output, expected in (("a", (2, 0, [])), ("b", (0, 2, []))):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from routing.api.severities import WORDS, priority_of
@@ -32,3 +34,9 @@ def test_what_is_not_in_the_table_is_what_the_caller_says(word: object):
 def test_no_word_means_two_priorities():
     words = [word for words in WORDS.values() for word in words]
     assert len(words) == len(set(words))
+
+
+def test_the_table_of_the_docs_is_this_one():
+    page = (Path(__file__).resolve().parents[3] / "docs/api.md").read_text(encoding="utf-8")
+    for priority, words in WORDS.items():
+        assert f"| {priority.label} | {', '.join(words)} |" in page

@@ -1,6 +1,8 @@
 """What the API does is what its description says, for whatever Schemathesis makes of the description."""
 
 import io
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,3 +83,11 @@ def test_no_operation_answers_a_stranger(server: Client, method: str, path: str)
     for headers in ({}, {"authorization": "Bearer sa_wrong"}, {"x-sensorapp-token": "sa_wrong"}):
         filled = path.replace("{token}", "sa_wrong").replace("{run_id}", "01a20866-f9fb-7cc2-94d1-67d8cf42ae79")
         assert server.request(method.upper(), filled, b"{}", headers).status == 401
+
+
+def test_every_status_of_a_post_is_in_the_table_of_the_docs():
+    page = (Path(__file__).resolve().parents[3] / "docs/api.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| (\d{3}) \|", page, re.MULTILINE))
+    paths = schema.raw_schema["paths"]
+    for path in ("/api/v1/alerts", "/ingest/{token}/", "/ingest/", "/api/v1/actions/lease"):
+        assert paths[path]["post"]["responses"].keys() <= documented
