@@ -21,23 +21,24 @@ class Rates:
 
     def enter(self, token: int) -> float:
         """Seconds until this token may post; 0 where it may now, and then the post itself counts as one alert."""
-        rate = settings.INGEST_RATE
+        rate: int = settings.INGEST_RATE
         if rate <= 0:
             return 0.0
-        left = self._left(token, rate)
+        now = self._clock()
+        left = self._left(token, rate, now)
         if left < 1.0:
             return (1.0 - left) / rate
-        self._buckets[token] = (left - 1.0, self._clock())
+        self._buckets[token] = (left - 1.0, now)
         return 0.0
 
     def spend(self, token: int, alerts: int) -> None:
         """The post held so many alerts beside the first."""
-        rate = settings.INGEST_RATE
-        if rate > 0 and alerts > 0:
-            self._buckets[token] = (self._left(token, rate) - alerts, self._clock())
+        rate: int = settings.INGEST_RATE
+        if alerts > 0 and rate > 0:
+            now = self._clock()
+            self._buckets[token] = (self._left(token, rate, now) - alerts, now)
 
-    def _left(self, token: int, rate: int) -> float:
+    def _left(self, token: int, rate: int, now: float) -> float:
         most = float(max(1, settings.INGEST_BURST))
-        now = self._clock()
         left, at = self._buckets.get(token, (most, now))
         return min(most, left + (now - at) * rate)

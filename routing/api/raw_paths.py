@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sensor.alert import Priority
+
 PROBLEM = {
     "type": "object",
     "properties": {
@@ -19,7 +21,7 @@ ALERT = {
         "uuid": {"type": "string", "format": "uuid"},
         "time": {"type": "string", "format": "date-time"},
         "rule": {"type": "string"},
-        "priority": {"type": "string"},
+        "priority": {"enum": [priority.label for priority in Priority]},
         "source": {"type": "string", "default": "syscall"},
         "hostname": {"type": "string"},
         "output": {"type": "string"},
@@ -57,17 +59,20 @@ WEBHOOK = {
     },
 }
 ATTRIBUTES = ["specversion", "id", "source", "type", "time"]
+EVENT_ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "specversion": {"enum": ["1.0"]},
+    "id": {"type": "string", "minLength": 1},
+    "source": {"type": "string", "minLength": 1},
+    "type": {"type": "string", "minLength": 1},
+    "time": {"type": "string", "format": "date-time"},
+    "subject": {"type": "string"},
+}
 EVENT = {
     "title": "CloudEvent",
     "type": "object",
     "required": ATTRIBUTES,
     "properties": {
-        "specversion": {"enum": ["1.0"]},
-        "id": {"type": "string", "minLength": 1},
-        "source": {"type": "string", "minLength": 1},
-        "type": {"type": "string", "minLength": 1},
-        "time": {"type": "string", "format": "date-time"},
-        "subject": {"type": "string"},
+        **EVENT_ATTRIBUTES,
         "datacontenttype": {"type": "string"},
         "data": {},
         "data_base64": {"type": "string"},
@@ -111,8 +116,8 @@ def _problems(**statuses: str) -> dict[str, Any]:
     return {status[1:]: {"description": text, "content": content} for status, text in statuses.items()}
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+def _header(name: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": schema or {"type": "string"}}
 
 
 def _posting(status: str, operation: str, summary: str, security: list[Any], **more: Any) -> dict[str, Any]:
@@ -152,8 +157,7 @@ def _posting(status: str, operation: str, summary: str, security: list[Any], **m
 
 HEADERS = [
     _header("Idempotency-Key", "With index and time the identity of alerts that have none"),
-    _header("Content-Encoding", "gzip, or absent"),
-    *(_header(f"ce-{name}", "CloudEvents, binary mode") for name in (*ATTRIBUTES, "subject")),
+    *(_header(f"ce-{name}", "CloudEvents, binary mode", EVENT_ATTRIBUTES[name]) for name in (*ATTRIBUTES, "subject")),
 ]
 IN_URL = {"name": "token", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 SECURITY: dict[str, Any] = {"Token header": {"type": "apiKey", "in": "header", "name": "X-Sensorapp-Token"}}

@@ -192,6 +192,8 @@ def test_the_description_tells_every_path_and_needs_no_network(client):
         "/api/v1/actions/{run_id}/result",
         "/api/v1/ruleset",
         "/api/v1/sensors/hello",
+        "/ingest/",
+        "/ingest/{token}/",
     } <= schema["paths"].keys()
     assert schema["paths"]["/api/v1/alerts"].keys() == {"get", "post"}
     page = client.get("/api/v1/docs").content.decode()
