@@ -163,8 +163,8 @@ INGEST_MAX_ALERTS = env.number("INGEST_MAX_ALERTS", 10_000)
 # Alerts that one token may post to one process, in a second on average and at once; over it the answer is 429.
 INGEST_RATE = env.number("INGEST_RATE", 50_000)
 INGEST_BURST = env.number("INGEST_BURST", 500_000)
-# Alerts that may wait to be routed; while it are more, the answer is 429, and our sensors keep theirs.
-INGEST_MAX_BACKLOG = env.number("INGEST_MAX_BACKLOG", 1_000_000)
+# Alerts that may wait to be routed; while there are more, the answer is 429, and our sensors keep theirs.
+INGEST_MAX_BACKLOG = env.number("INGEST_MAX_BACKLOG", 2_000_000)
 # Days that alerts are kept; 0 keeps them all.
 RETENTION_DAYS = env.number("RETENTION_DAYS", 30)
 # Private, loopback and link-local addresses that sinks may reach, as CIDR blocks.

@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 COUNT_EVERY = 2.0
 """Seconds between two counts: how long too many may be taken after the limit is reached."""
+SHARE = 0.05
+"""Of the time at most is spent on counting: a long queue is counted less often."""
 COME_BACK = 5
 """Seconds after which a sender is asked to try again."""
 
@@ -34,7 +36,8 @@ class Pressure:
         self._count = count
         self._clock = clock
         self._waiting = 0
-        self._counted_at: float | None = None
+        self._began = 0.0
+        self._next_at = self._clock()
         self._counting: asyncio.Task[int] | None = None
 
     def is_high(self) -> bool:
@@ -43,14 +46,16 @@ class Pressure:
         if most <= 0:
             return False
         now = self._clock()
-        if self._counting is None and (self._counted_at is None or now - self._counted_at >= COUNT_EVERY):
-            self._counted_at = now
+        if self._counting is None and now >= self._next_at:
+            self._began = now
             self._counting = asyncio.ensure_future(self._threads.run(self._count, most + 1))
             self._counting.add_done_callback(self._counted)
         return self._waiting > most
 
     def _counted(self, counting: "asyncio.Task[int]") -> None:
         self._counting = None
+        now = self._clock()
+        self._next_at = max(self._began + COUNT_EVERY, now + (now - self._began) / SHARE)
         if counting.cancelled():
             return
         error = counting.exception()

@@ -89,6 +89,21 @@ def test_no_post_waits_for_the_count_and_a_slow_one_is_not_started_twice(queue: 
     run(queue, scenario)
 
 
+def test_what_takes_long_to_count_is_counted_less_often(queue: Queue):
+    async def scenario(pressure: Pressure) -> None:
+        queue.countable.clear()
+        pressure.is_high()
+        queue.now += 1.0
+        queue.countable.set()
+        await counted(pressure)
+        for seconds, times in ((COUNT_EVERY, 1), (17.9, 1), (0.1, 2)):
+            queue.now += seconds
+            await counted(pressure)
+            assert len(queue.asked) == times
+
+    run(queue, scenario)
+
+
 def test_a_count_that_fails_refuses_nobody_and_says_so(queue: Queue):
     async def scenario(pressure: Pressure) -> None:
         queue.length = 11
