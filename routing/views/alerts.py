@@ -28,12 +28,15 @@ def alerts(request: HttpRequest) -> HttpResponse:
     shown_at = timezone.now()
     found, search = form.alerts(), form.search()
     before = _key(request.GET.get("before", ""))
+    shown = finding.find(found, search, before, PAGE)
+    # A search that took its time to find a page is not asked for a second time to be counted.
+    counted = finding.Count(len(shown.alerts), shown.read_to) if shown.read_to else finding.count(found, search)
     context = {
         "form": form,
         "query": form.query(),
-        "page": finding.find(found, search, before, PAGE),
+        "page": shown,
         "paged": before is not None,
-        "counted": finding.count(found, search),
+        "counted": counted,
         "shown_at": shown_at.isoformat(),
     }
     response = show(request, "alerts/list.html", context, part="alerts/_rows.html")

@@ -12,6 +12,7 @@ from routing import finding
 from routing.access import requires
 from routing.models import ActionRun, Alert, AlertGroup, Delivery, Route, Sensor, Sink
 from routing.views import charts
+from routing.views.costly import remembered
 from routing.views.sensors import LATE_AFTER
 from routing.views.show import show
 
@@ -42,9 +43,9 @@ def overview(request: HttpRequest) -> HttpResponse:
         "words": words.lower(),
         "each": each,
         "bands": charts.BANDS,
-        "chart": _chart(alerts, start, step, columns),
-        "rules": _top(alerts, "rule"),
-        "hosts": _top(alerts, "hostname"),
+        "chart": remembered(f"chart:{span}", lambda: _chart(alerts, start, step, columns)),
+        "rules": remembered(f"rules:{span}", lambda: _top(alerts, "rule")),
+        "hosts": remembered(f"hosts:{span}", lambda: _top(alerts, "hostname")),
         "groups": AlertGroup.objects.aggregate(
             firing=Count("pk", filter=Q(state="firing")), acknowledged=Count("pk", filter=Q(state="acknowledged"))
         ),
