@@ -4,13 +4,21 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensorapp.settings")
 
 app = Celery("sensorapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["routing"])
+
+
+@worker_init.connect
+def give_way(**kwargs: Any) -> None:
+    """Posts come first: what is not stored is lost, what is not routed yet only waits."""
+    from django.conf import settings
+
+    os.nice(settings.WORKER_NICE)
 
 
 @setup_logging.connect

@@ -170,6 +170,8 @@ RETENTION_DAYS = env.number("RETENTION_DAYS", 30)
 # Private, loopback and link-local addresses that sinks may reach, as CIDR blocks.
 OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW", "")
 
+# How much workers give way to the web processes of the same machine: 0 is not at all, 19 is most (nice(2)).
+WORKER_NICE = env.number("WORKER_NICE", 5)
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A message that was taken by a worker that died comes back after this many seconds (kombu's Redis transport).

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import psutil
 import requests
@@ -58,9 +59,8 @@ class Installation:
         return self._start(["celery", "--app", "sensorapp", "--quiet", "beat", "--schedule", f"{self.directory}/beat"])
 
     def _start(self, command: Sequence[str]) -> psutil.Process:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command], env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        log = self._running.enter_context(Path(f"{self.directory}/{len(os.listdir(self.directory))}.log").open("wb"))
+        process = subprocess.Popen([sys.executable, "-m", *command], env=self.env, stdout=log, stderr=log)
         self._running.callback(_end, process)
         return psutil.Process(process.pid)
 
