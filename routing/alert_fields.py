@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from sensor.fields import ALL
 from sensor.fields.catalog import Catalog, Field, by_name
+from sensor.fields.coerce import coerced_list
 from sensor.fields.kinds import NUMBERS, Type
 
 
@@ -63,16 +64,10 @@ def _as_flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _as_list(value: Any) -> list[Any] | None:
-    if value is None:
-        return None
-    return value if isinstance(value, list) else [value]
-
-
 def _reader(name: str, kind: Type, is_list: bool) -> Read:
     """Reads one of `output_fields` as the type that conditions compare it with."""
     if is_list:
-        return lambda alert: _as_list(alert.output_fields.get(name))
+        return lambda alert: coerced_list(kind, alert.output_fields.get(name))
     if kind in NUMBERS:
         return lambda alert: _as_number(alert.output_fields.get(name))
     if kind is Type.BOOL:

@@ -2,26 +2,36 @@
 
 from typing import Any
 
+import orjson
+
 from sensor.fields.kinds import NUMBERS, Type
 
 
 def coerced(kind: Type, value: Any) -> Any:
-    """The value as this type, None where it cannot be one; lists element by element."""
-    if value is None:
-        return None
-    if isinstance(value, list | tuple):
-        return [coerced(kind, one) for one in value]
-    if kind is Type.DYN:
+    """One value as this type, None where it cannot be one."""
+    if value is None or kind is Type.DYN:
         return value
     if kind is Type.BOOL:
         return _boolean(value)
     if kind in NUMBERS:
         return _number(value)
     if kind is Type.BYTEBUF:
-        return value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else str(value)
+        return value if isinstance(value, bytes) else _text(value).encode(errors="surrogateescape")
+    return _text(value)
+
+
+def coerced_list(kind: Type, value: Any) -> list[Any] | None:
+    """The elements that can be of this type; one value is a list of one."""
+    if value is None:
+        return None
+    found = (coerced(kind, one) for one in (value if isinstance(value, list | tuple) else (value,)))
+    return [one for one in found if one is not None]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) is int else orjson.dumps(value, default=str).decode()
 
 
 def _boolean(value: Any) -> bool | None:

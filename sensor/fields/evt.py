@@ -8,6 +8,7 @@ from sensor.alert import rfc3339
 from sensor.event import NANOSECONDS, Event
 from sensor.fields import event_types, flags, lookups, parameters
 from sensor.fields.catalog import Extract, Field
+from sensor.fields.coerce import coerced
 from sensor.fields.kinds import Type
 
 _NOT_SYSCALLS = frozenset(
@@ -203,7 +204,7 @@ ANY_SOURCE = (
     _one("evt.pluginname", Type.CHARBUF, "The event source, where it is not the kernel.",
          lambda e: None if e.source == "syscall" else e.source),
     _one("evt.plugininfo", Type.CHARBUF, "One line about an event that is not from the kernel.",
-         lambda e: e.args.get("info")),
+         lambda e: coerced(Type.CHARBUF, e.args.get("info"))),
     Field(name="evt.source", type=Type.CHARBUF, doc="The event source: syscall, k8s_audit, …", via=("", "source")),
     _one("evt.is_async", Type.BOOL, "Whether the event came from outside the flow of events.",
          lambda e: e.type in ("container", "asyncevent")),

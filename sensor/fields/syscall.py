@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sensor.fields import account, container, evt, fd, process
 from sensor.fields.catalog import Catalog, Extract, Field, by_name, missing
+from sensor.fields.coerce import coerced
 from sensor.fields.documents import JSON
 from sensor.fields.kinds import Type
 
@@ -42,8 +43,8 @@ _KRSI = {
 _META = ("pod", "ns", "deployment", "svc", "rs", "rc")
 
 
-def _from_argument(name: str) -> Extract:
-    return lambda event: event.args.get(name)
+def _from_argument(name: str, kind: Type) -> Extract:
+    return lambda event: coerced(kind, event.args.get(name))
 
 
 def _extensions() -> Iterator[Field]:
@@ -51,7 +52,7 @@ def _extensions() -> Iterator[Field]:
     for sort, names in _KRSI.items():
         for name in names:
             doc = f"{name} of an event reported by a security hook (krsi_open, krsi_connect, …)."
-            yield Field(name=f"krsi.{name}", type=sort, doc=doc, extract=_from_argument(name))
+            yield Field(name=f"krsi.{name}", type=sort, doc=doc, extract=_from_argument(name, sort))
     for kind in _META:
         listed = kind == "svc"
         doc = f"of the pod's {kind}, from the cluster's API."

@@ -3,12 +3,15 @@
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import orjson
 
 from sensor.event import Event, Fd, Process
-from sensor.fields.coerce import coerced
+from sensor.fields import ALL
+from sensor.fields.catalog import Catalog
+from sensor.fields.coerce import coerced, coerced_list
+from sensor.fields.kinds import Type
 from sensor.fields.syscall import SYSCALL
 
 MAX_LINE = 4 << 20
@@ -43,7 +46,22 @@ FD_KEYS = {
 _EVENT = frozenset({"evt.type", "evt.time", "evt.source", "evt.num", "evt.cpu", "evt.rawres"})
 _LISTS = {"args": "proc.args", "env": "proc.env"}
 _BUFFERS = frozenset({"data", "img", "msgcontrol"})
-_ATTRIBUTES = frozenset(Process.__dataclass_fields__) - {"parent", "session_leader"}
+_TYPES = {int: Type.INT64, str: Type.CHARBUF, bool: Type.BOOL}
+_NOUNS = {Type.INT64: "a whole number", Type.CHARBUF: "a text", Type.BOOL: "true or false"}
+
+
+def _attributes(owner: type[Process | Fd]) -> dict[str, Type | None]:
+    """The attributes that hold one value, with its type; None for a list of texts."""
+    found: dict[str, Type | None] = {}
+    for name, declared in get_type_hints(owner).items():
+        kind = next(one for one in get_args(declared) or (declared,) if one is not type(None))
+        if kind is not Process:
+            found[name] = _TYPES.get(kind)
+    return found
+
+
+_PROCESS = _attributes(Process)
+_FD = _attributes(Fd)
 
 
 class BadRecording(ValueError):
@@ -93,7 +111,7 @@ def event_of(recorded: dict[str, Any]) -> Event:
     event.args = _args(recorded)
     event.proc = _process(recorded)
     event.fd = _descriptor(recorded)
-    event.given = _given(recorded)
+    event.given = _given(recorded, ALL.get(source, SYSCALL))
     return event
 
 
@@ -117,13 +135,12 @@ def _bytes(value: Any) -> Any:
 
 
 def _process(recorded: dict[str, Any]) -> Process | None:
-    found = {attribute: recorded[key] for key, attribute in PROCESS_KEYS.items() if recorded.get(key) is not None}
-    for attribute, key in _LISTS.items():
-        value = recorded.get(key)
-        if isinstance(value, list):
-            found[attribute] = [str(one) for one in value]
-        elif isinstance(value, str):
-            found[attribute] = value.split()
+    keys = {**PROCESS_KEYS, **{key: attribute for attribute, key in _LISTS.items()}}
+    found = {
+        attribute: _value(key, _PROCESS[attribute], recorded[key])
+        for key, attribute in keys.items()
+        if recorded.get(key) is not None
+    }
     if not found:
         return None
     found.setdefault("pid", 0)
@@ -132,6 +149,16 @@ def _process(recorded: dict[str, Any]) -> Process | None:
     leader = recorded.get("session_leader")
     process.session_leader = _one_process(leader) if isinstance(leader, dict) else None
     return process
+
+
+def _value(key: str, kind: Type | None, value: Any) -> Any:
+    """A value as the attribute it is for holds it; raises ValueError where it cannot be that."""
+    if kind is None:
+        return value.split() if isinstance(value, str) else coerced_list(Type.CHARBUF, value)
+    found = None if isinstance(value, list | dict) else coerced(kind, value)
+    if found is None:
+        raise ValueError(f"{key} is not {_NOUNS[kind]}")
+    return found
 
 
 def _ancestors(chain: Any) -> Process | None:
@@ -151,18 +178,23 @@ def _ancestors(chain: Any) -> Process | None:
 def _one_process(one: Any) -> Process:
     if not isinstance(one, dict):
         raise ValueError("a process is an object")
-    unknown = one.keys() - _ATTRIBUTES
+    unknown = one.keys() - _PROCESS.keys()
     if unknown:
         raise ValueError(f"a process has no '{min(unknown)}'")
-    return Process(**{"pid": 0, **one})
+    found = {name: _value(name, _PROCESS[name], value) for name, value in one.items() if value is not None}
+    return Process(**{"pid": 0, **found})
 
 
 def _descriptor(recorded: dict[str, Any]) -> Fd | None:
-    found = {attribute: recorded[key] for key, attribute in FD_KEYS.items() if recorded.get(key) is not None}
+    found = {
+        attribute: _value(key, _FD[attribute], recorded[key])
+        for key, attribute in FD_KEYS.items()
+        if recorded.get(key) is not None
+    }
     return Fd(**found) if found else None
 
 
-def _given(recorded: dict[str, Any]) -> dict[str, Any] | None:
+def _given(recorded: dict[str, Any], catalog: Catalog) -> dict[str, Any] | None:
     """Fields that no attribute of an event holds: recorded values, which win over what would be computed."""
     taken = PROCESS_KEYS.keys() | FD_KEYS.keys() | _EVENT | set(_LISTS.values())
     found = {}
@@ -170,11 +202,12 @@ def _given(recorded: dict[str, Any]) -> dict[str, Any] | None:
         if "." not in key or key in taken:
             continue
         try:
-            bound = SYSCALL.find(*_split(key))
+            bound = catalog.find(*_split(key))
         except LookupError:
             found[key] = value
             continue
-        found[bound.label] = coerced(bound.field.type, value)
+        several = bound.is_list or bound.spread
+        found[bound.label] = (coerced_list if several else coerced)(bound.field.type, value)
     return found or None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sensor.event import Event, Fd, Process, RelativePath
 from sensor.fields import ALL, SYSCALL, Catalog, Field, Type, UnknownField, by_name, flags, listing, lookups
-from sensor.fields.coerce import coerced
+from sensor.fields.coerce import coerced, coerced_list
 from sensor.sources import replay
 
 ROOT = Path(__file__).parents[2]
@@ -115,13 +115,26 @@ def test_capabilities_are_named_in_the_order_of_their_bits():
         (Type.CHARBUF, 5, "5"),
         (Type.CHARBUF, True, "true"),
         (Type.BYTEBUF, "ab", b"ab"),
-        (Type.CHARBUF, ["a", 1], ["a", "1"]),
+        (Type.CHARBUF, ["a", 1], '["a",1]'),
         (Type.CHARBUF, None, None),
         (Type.DYN, 5, 5),
     ],
 )
 def test_values_from_json_become_what_comparisons_expect(kind, value, result):
     assert coerced(kind, value) == result
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "result"),
+    [
+        (Type.CHARBUF, ["a", 1, None, {"b": 2}], ["a", "1", '{"b":2}']),
+        (Type.CHARBUF, "one", ["one"]),
+        (Type.UINT64, ["1", "x", 2], [1, 2]),
+        (Type.UINT64, None, None),
+    ],
+)
+def test_lists_from_json_keep_what_can_be_compared(kind, value, result):
+    assert coerced_list(kind, value) == result
 
 
 @pytest.fixture

@@ -60,6 +60,24 @@ def test_fields_that_no_attribute_holds_are_kept_as_recorded():
     assert one.given == {"container.name": "web", "proc.duration": 5, "x.y": 1}
 
 
+def test_recorded_fields_have_the_types_that_their_source_compares():
+    one = replay.read(
+        b'{"evt.type":"","evt.time":1,"evt.source":"k8s_audit","ka.user.groups":"devs","ka.response.code":403,'
+        b'"ka.verb":["get"]}'
+    )
+    assert one.given == {"ka.user.groups": ["devs"], "ka.response.code": "403", "ka.verb": '["get"]'}
+    two = replay.read(b'{"evt.type":"execve","evt.time":1,"proc.aname":"sshd","proc.pid":"7","proc.args":["a",1]}')
+    assert two.given == {"proc.aname": ["sshd"]}
+    assert two.proc == Process(pid=7, args=["a", "1"])
+
+
+def test_a_recorded_ancestor_is_any_of_them():
+    ruleset = load([("f", "- rule: r\n  desc: d\n  condition: evt.type = execve and proc.aname contains ssh\n"
+                         "  output: o\n  priority: INFO\n")])  # fmt: skip
+    one = replay.read(b'{"evt.type":"execve","evt.time":1,"proc.aname":"sshd"}')
+    assert [rule.name for rule in Engine(ruleset).evaluate(one)] == ["r"]
+
+
 def test_a_recorded_type_source_and_number_are_attributes_and_a_missing_number_is_the_line(tmp_path):
     path = tmp_path / "events.jsonl"
     path.write_text('\n{"evt.type":"a","evt.time":1}\n{"evt.type":"b","evt.time":2,"evt.num":9,"evt.source":"okta"}\n')
@@ -83,6 +101,10 @@ def test_a_compressed_recording_is_read_by_its_name(tmp_path):
         (b'{"evt.type":"","evt.time":1}', "evt.type is empty"),
         (b'{"evt.type":"open","evt.time":1,"evt.source":5}', "evt.source"),
         (b'{"evt.type":"open","evt.time":1,"evt.rawres":"5"}', "evt.rawres is not a whole number"),
+        (b'{"evt.type":"open","evt.time":1,"user.uid":"bob"}', "user.uid is not a whole number"),
+        (b'{"evt.type":"open","evt.time":1,"proc.name":["a"]}', "proc.name is not a text"),
+        (b'{"evt.type":"open","evt.time":1,"fd.connected":"maybe"}', "fd.connected is not true or false"),
+        (b'{"evt.type":"open","evt.time":1,"proc.pid":1,"ancestors":[{"uid":"a"}]}', "uid is not a whole number"),
         (b'{"evt.type":"open","evt.time":1,"args":[]}', "args is not an object"),
         (b'{"evt.type":"open","evt.time":1,"proc.pid":1,"ancestors":[{"nmae":"a"}]}', "a process has no 'nmae'"),
         (b'{"evt.type":"open","evt.time":1,"proc.pid":1,"ancestors":[5]}', "a process is an object"),
