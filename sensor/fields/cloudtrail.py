@@ -83,7 +83,8 @@ def _short_source(event: Event) -> str | None:
 
 def _summary(event: Event) -> str | None:
     name = text(_event_name(event.payload))
-    return None if name is None else " ".join(word for word in (_user(event), name, _bucket(event.payload)) if word)
+    words = (_user(event), name, text(_bucket(event.payload)))
+    return None if name is None else " ".join(word for word in words if word)
 
 
 def _bytes(*directions: str) -> Extract:

@@ -40,8 +40,8 @@ def _committed(kind: str) -> Extract:
         commits = pointer("/commits")(event.payload)
         if not isinstance(commits, list):
             return None
-        files = [name for one in commits if isinstance(one, dict) for name in one.get(kind) or ()]
-        return ",".join(map(str, files))
+        lists = (one.get(kind) for one in commits if isinstance(one, dict))
+        return ",".join(str(name) for names in lists if isinstance(names, list) for name in names)
 
     return extract
 

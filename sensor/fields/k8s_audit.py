@@ -30,6 +30,11 @@ def _in_spec(path: str) -> Extract:
     return lambda event: text(read(pod_spec(event)))
 
 
+def _supplemental_groups(event: Event) -> list[Any]:
+    found = pointer("/securityContext/supplementalGroups")(pod_spec(event))
+    return found if isinstance(found, list) else []
+
+
 def _listed(values: Iterator[Any]) -> list[str] | None:
     found: list[str] = []
     for value in values:
@@ -253,7 +258,7 @@ FIELDS = (
     _one("req.pod.run_as_group", "The pod's group id.", _in_spec("/securityContext/runAsGroup")),
     _one("req.pod.fs_group", "The pod's file system group.", _in_spec("/securityContext/fsGroup")),
     _list_field("ka.req.pod.supplemental_groups", "The pod's further groups.",
-                lambda event: pointer("/securityContext/supplementalGroups")(pod_spec(event)) or []),
+                _supplemental_groups),
     _one("req.role.rules", "Rules of a role.", texts_from_path("/requestObject/rules"), is_list=True),
     *(
         _list_field(f"ka.req.role.rules.{name}", f"{name} of a role's rules.",

@@ -4,7 +4,8 @@ from typing import Any
 
 from sensor.event import Event
 from sensor.fields.catalog import Extract
-from sensor.fields.documents import catalog, number_from_path, plain, pointer, table, text, texts_from_path
+from sensor.fields.coerce import coerced
+from sensor.fields.documents import catalog, from_path, number_from_path, plain, pointer, table, text
 from sensor.fields.kinds import Type
 
 _OKTA = """
@@ -54,9 +55,12 @@ security.isproxy /securityContext/isProxy Whether it is a proxy.
 """
 
 
+_targets = pointer("/target")
+
+
 def _target(kind: str, key: str) -> Extract:
     def extract(event: Event) -> str | None:
-        targets = pointer("/target")(event.payload)
+        targets = _targets(event.payload)
         if not isinstance(targets, list):
             return None
         found = (one for one in targets if isinstance(one, dict) and one.get("type") == kind)
@@ -65,12 +69,20 @@ def _target(kind: str, key: str) -> Extract:
     return extract
 
 
+def _target_names(event: Event) -> str | None:
+    targets = _targets(event.payload)
+    if not isinstance(targets, list):
+        return None
+    names = (text(one.get("displayName")) for one in targets if isinstance(one, dict))
+    return ",".join(name for name in names if name is not None)
+
+
 def _counted(outcome: str) -> Any:
     """Counts over time are made by the source, which remembers; it records them in the event's arguments."""
 
     def bind(seconds: str) -> Extract:
         name = f"mfa.{outcome}.countlast[{int(seconds[:9])}]"
-        return lambda event: event.args.get(name)
+        return lambda event: coerced(Type.UINT64, event.args.get(name))
 
     return bind
 
@@ -83,9 +95,9 @@ OKTA_FIELDS = (
         for word, kind in (("user", "User"), ("group", "UserGroup"), ("app", "AppInstance"))
         for name, key in (("id", "id"), ("alternateid", "alternateId"), ("name", "displayName"))
     ),
-    plain("okta.targets.displayName", "Names of everything it is about.", texts_from_path("/target"),
-         argument="optional", index=True, is_list=True,
-         bind=lambda number: texts_from_path(f"/target/{number}/displayName")),
+    plain("okta.targets.displayName", "Names of everything it is about, with commas; [n] is one of them.",
+         _target_names, argument="optional", index=True,
+         bind=lambda number: from_path(f"/target/{number}/displayName")),
     *(
         plain(f"okta.mfa.{outcome}.countlast", f"Second factors with a {outcome} in the last seconds.", None,
              Type.UINT64, argument="required", index=True, bind=_counted(outcome))

@@ -6,7 +6,7 @@ import pytest
 
 from sensor.engine import Engine
 from sensor.event import Event
-from sensor.fields import ALL, UnknownField
+from sensor.fields import ALL, Field, Type, UnknownField
 from sensor.rules import load
 from tests.sensor.rules import vectors
 
@@ -147,6 +147,14 @@ def test_a_cloudtrail_event_is_read_by_its_fields(field, expected):
         ("okta", "okta.evt.type", {"eventType": "user.session.start"}, "user.session.start"),
         ("okta", "okta.target.user.name", {"target": [{"type": "User", "displayName": "Bob"}]}, "Bob"),
         ("okta", "okta.target.group.name", {"target": [{"type": "User", "displayName": "Bob"}]}, None),
+        (
+            "okta",
+            "okta.targets.displayName",
+            {"target": [{"displayName": "Bob"}, {}, {"displayName": "Ops"}]},
+            "Bob,Ops",
+        ),
+        ("okta", "okta.targets.displayName[1]", {"target": [{"displayName": "Bob"}, {"displayName": "Ops"}]}, "Ops"),
+        ("okta", "okta.targets.displayName", {"target": "Bob"}, None),
         ("okta", "okta.security.asnumber", {"securityContext": {"asNumber": 64500}}, 64500),
     ],
 )
@@ -183,3 +191,43 @@ def test_upstreams_audit_rules_see_a_privileged_pod_and_a_shell_in_one():
     names = {rule.name for rule in engine.evaluate(Event(type="", time=7, source="k8s_audit", payload=shell))}
     assert "Attach/Exec Pod" in names
     assert not engine.errors
+
+
+class Everywhere(dict[str, Any]):
+    """A document in which every path leads somewhere: `depth` levels down there is `end`, on the way maybe lists."""
+
+    def __init__(self, depth: int, end: Any, listed: bool) -> None:
+        super().__init__()
+        self.depth, self.end, self.listed = depth, end, listed
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if self.depth == 0:
+            return self.end
+        inner = Everywhere(self.depth - 1, self.end, self.listed)
+        return [inner] if self.listed else inner
+
+    __getitem__ = get
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+def right_type(field: Field, found: Any) -> bool:
+    """Whether a comparison with the field can take the value."""
+    expected = {Type.CHARBUF: str, Type.BOOL: bool}.get(field.type, int)
+    if field.is_list:
+        return isinstance(found, list) and all(isinstance(one, expected) for one in found)
+    return isinstance(found, expected)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("depth", range(5))
+@pytest.mark.parametrize("end", [None, True, 5, 1.5, "x", [], [5], ["a", None], {}], ids=repr)
+@pytest.mark.parametrize("source", [name for name in ALL if name != "syscall"])
+def test_every_field_is_of_its_type_or_missing_whatever_the_document_holds(source, end, depth, listed):
+    for field in ALL[source].fields.values():
+        argument = {"required": "5" if field.index else "/a", "optional": "0"}.get(field.argument)
+        for one in {None, argument} if field.argument != "required" else {argument}:
+            bound = ALL[source].find(field.name, one)
+            found = bound.read(Event(type="", time=7, source=source, payload=Everywhere(depth, end, listed)))
+            assert found is None or right_type(field, found), (field.name, found)
