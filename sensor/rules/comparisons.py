@@ -120,7 +120,7 @@ PAIRS: dict[str, Callable[[Any, Any], bool]] = {
 
 def many(left: typed.Operand, operator: str, values: tuple[Any, ...]) -> Test:
     """The test of a list field, or of a field with several candidates; here the value may be missing (None)."""
-    spread = left.bound.spread if isinstance(left, typed.Read) else ""
+    spread = _spread(left)
     one = scalar(left.type, operator, values)
     if not spread:
         if operator == "in":
@@ -138,12 +138,24 @@ def versus(node: typed.Versus) -> Callable[[Any, Any], bool]:
     """The test of two values, either of which may be missing; then it is false."""
     if node.left.is_list:
         return _lists(node.operator)
+    compare = _compared(node)
+    spread = _spread(node.left)
+    if not spread:
+        return lambda left, right: left is not None and right is not None and compare(left, right)
+    together = all if spread == "ends" and node.operator == "!=" else any
+    return lambda left, right: bool(left) and right is not None and together(compare(one, right) for one in left)
+
+
+def _compared(node: typed.Versus) -> Callable[[Any, Any], bool]:
+    """How one value of the left side is compared with one of the right."""
     compare = PAIRS[_REVERSED[node.operator] if _is_reversed(node) else node.operator]
-    if node.left.type is Type.IPADDR:
-        return lambda left, right: (
-            left is not None and right is not None and compare(net.address(left), net.address(right))
-        )
-    return lambda left, right: left is not None and right is not None and compare(left, right)
+    if node.left.type is not Type.IPADDR:
+        return compare
+    return lambda left, right: compare(net.address(left), net.address(right))
+
+
+def _spread(operand: typed.Operand) -> str:
+    return operand.bound.spread if isinstance(operand, typed.Read) else ""
 
 
 def _is_reversed(node: typed.Versus) -> bool:
