@@ -12,9 +12,12 @@ Address = tuple[int, int]
 def address(text: str) -> Address | None:
     """An event's address as a number; IPv4 mapped into IPv6 is IPv4; None for text that is no address."""
     try:
-        found = ipaddress.ip_address(text)
+        return _number(ipaddress.ip_address(text))
     except ValueError:
         return None
+
+
+def _number(found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Address:
     if found.version == 6 and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
     return found.max_prefixlen, int(found)
@@ -22,11 +25,10 @@ def address(text: str) -> Address | None:
 
 def literal_address(text: str) -> Address:
     """An address written in a rule; raises ValueError."""
-    try:
-        found = ipaddress.IPv4Address(text) if "." in text and ":" not in text else ipaddress.IPv6Address(text)
-    except ValueError:
-        raise ValueError(f"'{text}' is not a valid IP address") from None
-    return found.max_prefixlen, int(found)
+    found = address(text)
+    if found is None:
+        raise ValueError(f"'{text}' is not a valid IP address")
+    return found
 
 
 def literal_network(text: str) -> tuple[int, int, int]:
@@ -35,9 +37,10 @@ def literal_network(text: str) -> tuple[int, int, int]:
     if not slash or not length.isdecimal():
         raise ValueError(f"'{text}' is not a network: write it as 10.0.0.0/8")
     bits, number = literal_address(host)
-    prefix = int(length[:4])
-    if prefix > bits or (bits == 128 and prefix == 0):
-        raise ValueError(f"'{text}' is not a network: the length after '/' goes up to {bits}")
+    longest = 128 if ":" in host else 32
+    prefix = int(length[:4]) - (longest - bits)
+    if not 0 <= prefix <= bits or (bits == 128 and prefix == 0):
+        raise ValueError(f"'{text}' is not a network: the length after '/' goes up to {longest}")
     mask = (1 << bits) - (1 << (bits - prefix))
     return bits, number & mask, mask
 

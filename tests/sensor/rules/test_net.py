@@ -13,6 +13,7 @@ from sensor.rules import net
         ("192.168.1.1/32", "192.168.1.1", "192.168.1.2"),
         ("0.0.0.0/0", "8.8.8.8", "2001:db8::1"),
         ("10.0.0.0/8", "::ffff:10.1.1.1", "::ffff:11.1.1.1"),
+        ("::ffff:10.0.0.0/104", "10.1.1.1", "11.0.0.1"),
         ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
         ("::1/128", "::1", "::2"),
         ("2001:db8::/32", "2001:db8::1", "10.0.0.1"),
@@ -31,7 +32,8 @@ def test_many_networks_are_one_test():
 
 
 @pytest.mark.parametrize("text", ["", "10.0.0", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/x", "::/0", "::/129",
-                                  "a/8", "10.0.0.0/8/8", "10.0.0.0/²"])  # fmt: skip
+                                  "a/8", "10.0.0.0/8/8", "::ffff:10.0.0.0/95",
+                                  "10.0.0.0/²"])  # fmt: skip
 def test_what_is_no_network_is_refused(text):
     with pytest.raises(ValueError, match=r"network|address"):
         net.literal_network(text)
@@ -41,6 +43,10 @@ def test_what_is_no_network_is_refused(text):
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(ValueError, match="not a valid IP address"):
         net.literal_address(text)
+
+
+def test_an_address_in_a_rule_means_what_it_means_in_an_event():
+    assert net.literal_address("::ffff:10.0.0.1") == net.literal_address("10.0.0.1") == net.address("10.0.0.1")
 
 
 def test_an_address_from_an_event_that_is_none_is_missing():
