@@ -1,12 +1,13 @@
 """Correlation: a rule with a `count:` block speaks only when its condition held often enough within a time.
 
-Memory is bounded: at most `MAX_KEYS` combinations of the `by` fields are remembered per rule, the longest
-unseen forgotten first, and at most `at_least` times (or distinct values) for each.
+Memory is bounded: at most `MAX_KEYS` combinations of the `by` fields and `MAX_ENTRIES` matches are remembered per
+rule, the combinations unseen for longest forgotten first, and at most `at_least` matches (or distinct values) for each.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from sensor.fields.catalog import Catalog
@@ -17,6 +18,8 @@ from sensor.rules.errors import RuleError, Source
 from sensor.rules.parser import Parser
 
 MAX_KEYS = 10_000
+MAX_ENTRIES = 200_000
+"""About 30 MB."""
 MAX_AT_LEAST = 10_000
 INVALID = "LOAD_ERR_VALIDATE"
 
@@ -62,6 +65,7 @@ class Window:
         self._count = count
         self._seen: OrderedDict[Any, dict[Any, int]] = OrderedDict()
         self._number = 0
+        self._entries = 0
 
     def reached(self, event: Any) -> bool:
         """Count this match; True when it is the one that makes enough, after which counting begins again."""
@@ -76,18 +80,29 @@ class Window:
             value = self._number
         seen = self._seen.setdefault(key, {})
         self._seen.move_to_end(key)
-        # Insertion order is time order: a value seen again is moved to the end.
+        self._entries -= len(seen)
+        # Insertion order is nearly time order: a value seen again is moved to the end.
         seen.pop(value, None)
         seen[value] = event.time
         oldest = event.time - count.over_ns
-        for old in [one for one, when in seen.items() if when <= oldest]:
-            del seen[old]
+        _drop(seen, takewhile(lambda one: seen[one] <= oldest, seen))
         if len(seen) >= count.at_least:
-            del self._seen[key]
+            _drop(seen, (one for one in seen if seen[one] <= oldest))
+        self._entries += len(seen)
+        if len(seen) >= count.at_least:
+            self._forget(key)
             return True
-        if len(self._seen) > MAX_KEYS:
-            self._seen.popitem(last=False)
+        while len(self._seen) > MAX_KEYS or self._entries > MAX_ENTRIES:
+            self._forget(next(iter(self._seen)))
         return False
+
+    def _forget(self, key: Any) -> None:
+        self._entries -= len(self._seen.pop(key))
+
+
+def _drop(seen: dict[Any, int], old: Iterable[Any]) -> None:
+    for one in list(old):
+        del seen[one]
 
 
 def _hashable(value: Any) -> Any:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from sensor.rules import load
-from sensor.rules.correlate import MAX_KEYS, Counting, Window
+from sensor.rules.correlate import MAX_ENTRIES, MAX_KEYS, Counting, Window
 
 SECOND = 10**9
 
@@ -47,6 +47,23 @@ def test_values_without_end_do_not_fill_the_memory():
     for number in range(MAX_KEYS + 500):
         counted.reached(match(number, user=f"user{number}"))
     assert len(counted._seen) == MAX_KEYS
+
+
+def test_many_matches_of_many_values_do_not_fill_the_memory_either():
+    counted = window(at_least=10_000)
+    matches = 2_000
+    for number in range(3 * MAX_ENTRIES // matches):
+        for _ in range(matches):
+            counted.reached(match(user=f"user{number}"))
+    kept = sum(map(len, counted._seen.values()))
+    assert MAX_ENTRIES - matches <= kept <= MAX_ENTRIES
+    assert kept == counted._entries
+    assert "user0" not in [user for (user,) in counted._seen]
+
+
+def test_a_match_that_comes_late_is_not_counted_after_its_time():
+    counted = window()
+    assert [counted.reached(match(when)) for when in (100, 20, 130)] == [False, False, False]
 
 
 def test_what_was_counted_long_ago_is_forgotten_within_a_value():
