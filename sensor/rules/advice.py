@@ -1,5 +1,7 @@
 """What somebody who wrote something that is not in the grammar probably meant."""
 
+import re
+
 from sensor.rules.errors import RuleError
 from sensor.rules.lexer import Cursor
 
@@ -59,6 +61,8 @@ def _hint(cursor: Cursor, bare_end: int) -> str:
     value_ends = len(cursor.text[: cursor.at].rstrip(" \t\b\r\n"))
     if value_ends == bare_end < cursor.at and rest[:1].isalnum():
         return "a value with blanks in it needs quotes"
+    if cursor.text[cursor.at - 1 : cursor.at].isdigit() and re.match(r"[eE]\d", rest):
+        return "write the number out, in decimal"
     if cursor.text[cursor.at - 1 : cursor.at].isdigit() and rest[:1].isalpha():
         return "there are no units; durations are in nanoseconds"
     return ""

@@ -87,7 +87,8 @@ class Cursor:
                 return char
             if char not in _ESCAPED:
                 offset = start + 1 + match.start()
-                raise self.error(f"unsupported string escape sequence: \\{char}", offset, offset + 2)
+                message, hint = f"unsupported string escape sequence: \\{char}", "a backslash itself is written \\\\"
+                raise self.error(message, offset, offset + 2, hint)
             return _ESCAPED[char]
 
         return _ESCAPE.sub(one, body)

@@ -55,6 +55,10 @@ def _number_advice(text: str) -> str:
         return ": there are no units, sizes are in bytes"
     if text[:2].lower() == "0x":
         return ": write it in decimal"
+    if re.match(r"[+-]?\d+\.\d*\Z", text):
+        return ": only whole numbers are compared"
+    if re.match(r"[+-]?\d+(\.\d*)?[eE]", text):
+        return ": write the number out"
     return ""
 
 
