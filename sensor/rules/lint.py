@@ -7,6 +7,7 @@ from sensor.rules import ast, exceptions, typed
 from sensor.rules.checker import Checker
 from sensor.rules.definitions import Definitions, ExceptionDef
 from sensor.rules.errors import RuleWarning, Span
+from sensor.rules.implications import conjuncts, contradiction, implied
 from sensor.rules.resolver import Resolver
 from sensor.rules.ruleset import Rule
 
@@ -36,19 +37,12 @@ def _unused(definitions: Definitions) -> Iterator[RuleWarning]:
                 yield _advice("UNUSED", f"{kind} '{one.name}' is not used", one.span)
 
 
-def conjuncts(node: typed.Condition) -> frozenset[typed.Condition]:
-    """What must hold for the condition to hold."""
-    if isinstance(node, typed.All):
-        return frozenset(one for child in node.children for one in conjuncts(child))
-    return frozenset({node})
-
-
 def _shadowed(rules: list[Rule]) -> Iterator[RuleWarning]:
     earlier: list[tuple[Rule, frozenset[typed.Condition]]] = []
     for rule in rules:
         wanted = conjuncts(rule.checked)
         for other, less in earlier:
-            if other.source == rule.source and other.count is None and less <= wanted:
+            if other.source == rule.source and other.count is None and all(implied(one, wanted) for one in less):
                 message = f"rule '{rule.name}' never speaks where the first match counts: '{other.name}' always does"
                 yield _advice("SHADOWED", message, rule.definition.span, "put the narrower rule first")
                 break
@@ -63,34 +57,6 @@ def _impossible(rules: list[Rule]) -> Iterator[RuleWarning]:
         if why:
             span = Span(rule.definition.condition, 0, len(rule.definition.condition.text))
             yield _advice("IMPOSSIBLE", f"rule '{rule.name}' can never match: {why}", span)
-
-
-def contradiction(wanted: frozenset[typed.Condition]) -> str:
-    """Why these conditions cannot hold together, or an empty string."""
-    allowed: dict[typed.Operand, frozenset[object]] = {}
-    for one in wanted:
-        if isinstance(one, typed.Negate) and one.child in wanted:
-            return "a condition and its opposite are both wanted"
-        if not isinstance(one, typed.Test) or one.modifier or not _is_single(one.left):
-            continue
-        if one.operator == "=" and one.values == (0,) and _label(one.left) == "evt.num":
-            return "evt.num is never 0"
-        if one.operator not in ("=", "in"):
-            continue
-        values = frozenset(one.values)
-        known = allowed.get(one.left)
-        allowed[one.left] = values if known is None else known & values
-        if not allowed[one.left]:
-            return f"{_label(one.left)} cannot have two values at once"
-    return ""
-
-
-def _is_single(operand: typed.Operand) -> bool:
-    return isinstance(operand, typed.Read) and not operand.is_list and not operand.bound.spread
-
-
-def _label(operand: typed.Operand) -> str:
-    return operand.bound.label if isinstance(operand, typed.Read) else ""
 
 
 def _idle_exceptions(definitions: Definitions, rules: list[Rule]) -> Iterator[RuleWarning]:

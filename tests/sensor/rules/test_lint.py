@@ -26,6 +26,41 @@ def test_a_rule_behind_a_wider_one_is_shadowed():
 
 
 @pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        ("evt.type in (open, openat)", "evt.type = open"),
+        ("evt.type in (open, openat)", "evt.type in (openat, open) and proc.name = a"),
+        ("evt.type = open or evt.type = openat", "evt.type = openat and proc.name = a"),
+        ("fd.name startswith /etc", "fd.name startswith /etc/ssh"),
+        ("fd.name contains etc", "fd.name startswith /etc/ssh"),
+        ("fd.name pmatch (/etc)", "fd.name in (/etc/passwd, /etc/shadow)"),
+        ("proc.name != a", "proc.name in (b, c)"),
+        ("not proc.name in (a, b)", "proc.name = c"),
+        ("proc.pid > 1", "proc.pid = 2"),
+    ],
+)
+def test_a_wider_comparison_shadows_a_narrower_one(wide, narrow):
+    assert [code for code, _ in lints(rule("wide", wide), rule("narrow", narrow))] == ["LINT_SHADOWED"]
+    assert lints(rule("narrow", narrow), rule("wide", wide)) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("evt.type in (open, openat)", "evt.type in (open, creat)"),
+        ("fd.name startswith /etc", "fd.name endswith /etc/x"),
+        ("fd.name startswith /etc/ssh", "fd.name contains /etc/ssh/x"),
+        ("not proc.name in (a, b)", "proc.name in (b, c)"),
+        ("fd.sip = 10.0.0.1", "fd.sip in (10.0.0.1, 10.0.0.2)"),
+        ("proc.aname in (a, b)", "proc.aname = a"),
+        ("proc.name = oneof (a, a)", "proc.name = a"),
+    ],
+)
+def test_a_comparison_that_may_hold_alone_is_not_shadowed(first, second):
+    assert lints(rule("first", first), rule("second", second)) == []
+
+
+@pytest.mark.parametrize(
     "condition",
     [
         "evt.type = open and evt.type = close",
@@ -33,6 +68,11 @@ def test_a_rule_behind_a_wider_one_is_shadowed():
         "evt.type = open and proc.name = a and not proc.name = a",
         "evt.type = open and proc.name in (a, b) and proc.name in (c, d)",
         "evt.type = open and evt.num = 0",
+        "evt.type = open and proc.name in ()",
+        "evt.type = open and proc.name = bash and proc.name startswith z",
+        "evt.type = open and proc.name in (a, b) and not proc.name in (a, b, c)",
+        "evt.type = open and proc.pid = 5 and proc.pid > 9",
+        "evt.type = open and proc.name = c and (proc.name = a or proc.name = b and proc.pid = 1)",
     ],
 )
 def test_a_rule_that_can_never_match_is_told(condition):
@@ -46,6 +86,9 @@ def test_a_rule_that_can_never_match_is_told(condition):
         "evt.type = open and (proc.name = a or proc.name = b)",
         "evt.type = open and proc.aname = a and proc.aname = b",
         "evt.type = open and not evt.num = 0",
+        "evt.type = open and not proc.name in ()",
+        "evt.type = open and proc.name in (a, b) and proc.name != a",
+        "evt.type = open and proc.name = c and (proc.name = a or proc.pid = 1)",
     ],
 )
 def test_a_rule_that_can_match_is_left_alone(condition):
