@@ -17,12 +17,19 @@ Binder = Callable[[str], Extract]
 """Given the argument as written, the function that reads the value; raises ValueError for a bad argument."""
 
 
-class UnknownField(LookupError):
-    """No such field, or an argument that it does not take; the text says which, `guess` may say what was meant."""
+MAX_NAME = 300
+"""Characters; a longer name is looked up nowhere."""
 
-    def __init__(self, message: str, guess: str = "") -> None:
+
+class UnknownField(LookupError):
+    """No such field, or an argument that it does not take; the text says which.
+
+    `misspelt` is the name where there is no field of it; the catalog may know a near one.
+    """
+
+    def __init__(self, message: str, misspelt: str = "") -> None:
         super().__init__(message)
-        self.guess = guess
+        self.misspelt = misspelt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +113,9 @@ class Catalog:
         """The field `name`, or the dotted field it is an instance of; raises UnknownField."""
         found = self.fields.get(name)
         if found is None or (found.dotted and argument is None):
-            prefix, suffix = self._dotted(name)
+            prefix, suffix = self._dotted(name) if len(name) <= MAX_NAME else (None, "")
             if prefix is None:
-                raise UnknownField(f"unknown field '{name}'", self.nearest(name))
+                raise UnknownField(f"unknown field '{name[:MAX_NAME]}'", name)
             found, argument = prefix, suffix
         return self._bind(found, argument)
 

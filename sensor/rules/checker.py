@@ -6,7 +6,7 @@ All errors of a condition are collected, so that a person sees them at once.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from sensor.fields.catalog import Catalog, UnknownField
+from sensor.fields.catalog import MAX_NAME, Catalog, UnknownField
 from sensor.fields.kinds import LIST_ELEMENTS, STRINGS, Type, allowed_operators, family
 from sensor.rules import ast, literals, text, transformers, typed
 from sensor.rules.errors import RuleError, Span
@@ -14,6 +14,8 @@ from sensor.rules.lexer import COMPILE_ERROR
 
 MAX_NODES = 20_000
 """Checks and operators in one condition, macros put in place."""
+MAX_GUESSES = 100
+"""Mistakes for which it is looked what was probably meant, which takes about a millisecond each."""
 
 _EXACT = frozenset({"=", "!=", "in", "intersects"})
 
@@ -31,6 +33,7 @@ class Checker:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.errors: list[RuleError] = []
+        self._guesses = 0
         self._interned: dict[tuple[Any, ...], Any] = {}
         self._done: dict[int, tuple[ast.Expr, typed.Condition | None, tuple[RuleError, ...]]] = {}
 
@@ -115,11 +118,10 @@ class Checker:
         try:
             bound = self.catalog.find(node.name, node.argument)
         except UnknownField as error:
-            hint = f"did you mean {error.guess}?" if error.guess else ""
-            message = str(error)
-            if message.startswith("unknown field"):
-                message = f"filter_check called with nonexistent field {node.name}"
-            raise self.failed(message, node.span, hint) from None
+            if not error.misspelt:
+                raise self.failed(str(error), node.span) from None
+            message = f"filter_check called with nonexistent field {error.misspelt[:MAX_NAME]}"
+            raise self.failed(message, node.span, self._guess(self.catalog.nearest, error.misspelt)) from None
         if transformed and not bound.field.transformable:
             raise self.failed(f"field '{node.name}' does not support transformers", node.span)
         if right and not bound.field.transformable:
@@ -164,8 +166,8 @@ class Checker:
         if operator in _EXACT and isinstance(left, typed.Read) and left.bound.field.values is not None:
             wrong = left.bound.field.values(value.text)
             if wrong:
-                guess = self._value_guess(left, value.text)
-                raise self.failed(wrong, value.span, guess)
+                near = left.bound.field.near
+                raise self.failed(wrong, value.span, self._guess(near, value.text) if near is not None else "")
         try:
             found = literals.constant(left.type, operator, value.text)
             if operator == "regex":
@@ -174,9 +176,10 @@ class Checker:
             raise self.failed(str(error), value.span, _literal_advice(left, value.text)) from None
         return found
 
-    def _value_guess(self, left: typed.Read, value: str) -> str:
-        near = left.bound.field.near
-        guess = near(value) if near is not None else ""
+    def _guess(self, nearest: Callable[[str], str], written: str) -> str:
+        """What was probably meant, as a hint; for the first mistakes only."""
+        self._guesses += 1
+        guess = nearest(written) if self._guesses <= MAX_GUESSES else ""
         return f"did you mean {guess}?" if guess else ""
 
     def _versus(

@@ -42,16 +42,30 @@ class Types:
 EVERY = Types(frozenset(), True)
 
 
-def inferred(expr: ast.Expr) -> Types:
-    """The types for which the condition may hold; raises RuleError where a comparison hides them."""
-    return _infer(expr, positive=True)
+Known = dict[tuple[int, bool], tuple[ast.Expr, Types]]
+"""What was inferred of conditions, by identity and sign; they are kept, so that no other gets their identity."""
 
 
-def _infer(expr: ast.Expr, *, positive: bool) -> Types:
+def inferred(expr: ast.Expr, known: Known | None = None) -> Types:
+    """The types for which the condition may hold; raises RuleError where a comparison hides them.
+
+    With `known`, what conditions share (macros) is looked at once.
+    """
+    return _infer(expr, True, {} if known is None else known)
+
+
+def _infer(expr: ast.Expr, positive: bool, known: Known) -> Types:
+    key = (id(expr), positive)
+    if key not in known:
+        known[key] = (expr, _inferred(expr, positive, known))
+    return known[key][1]
+
+
+def _inferred(expr: ast.Expr, positive: bool, known: Known) -> Types:
     if isinstance(expr, ast.Not):
-        return _infer(expr.child, positive=not positive)
+        return _infer(expr.child, not positive, known)
     if isinstance(expr, ast.And | ast.Or):
-        found = [_infer(child, positive=positive) for child in expr.children]
+        found = [_infer(child, positive, known) for child in expr.children]
         result = found[0]
         for one in found[1:]:
             result = result & one if isinstance(expr, ast.And) == positive else result | one

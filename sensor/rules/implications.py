@@ -3,8 +3,6 @@
 Only what is certain is told: an answer of False means that nothing is known.
 """
 
-from collections.abc import Iterable
-
 from sensor.fields.kinds import NUMBERS, STRINGS, Type
 from sensor.rules import comparisons, typed
 
@@ -22,25 +20,32 @@ def conjuncts(node: typed.Condition) -> frozenset[typed.Condition]:
     return frozenset({node})
 
 
-def implied(node: typed.Condition, known: Iterable[typed.Condition]) -> bool:
-    """Whether the condition certainly holds where all of `known` do."""
-    known = known if isinstance(known, frozenset) else frozenset(known)
-    if node in known:
-        return True
-    if isinstance(node, typed.All):
-        return all(implied(child, known) for child in node.children)
-    if isinstance(node, typed.Any_):
-        return any(implied(child, known) for child in node.children)
-    test = node.child if isinstance(node, typed.Negate) else node
-    if not isinstance(test, typed.Test) or not _single(test):
-        return False
-    return any(_follows(node, one) for one in known if isinstance(one, typed.Test) and one.left is test.left)
+class Facts:
+    """Conditions that hold together, and what follows from them."""
+
+    def __init__(self, node: typed.Condition) -> None:
+        self.conditions = conjuncts(node)
+        self._about: dict[typed.Operand, list[typed.Test]] = {}
+        for one in self.conditions:
+            if isinstance(one, typed.Test) and _single(one) and one.values:
+                self._about.setdefault(one.left, []).append(one)
+
+    def imply(self, node: typed.Condition) -> bool:
+        """Whether the condition certainly holds where these do."""
+        if node in self.conditions:
+            return True
+        if isinstance(node, typed.All):
+            return all(self.imply(child) for child in node.children)
+        if isinstance(node, typed.Any_):
+            return any(self.imply(child) for child in node.children)
+        test = node.child if isinstance(node, typed.Negate) else node
+        if not isinstance(test, typed.Test) or test.left not in self._about or not _single(test):
+            return False
+        return any(_follows(node, one) for one in self._about[test.left])
 
 
 def _follows(node: typed.Condition, known: typed.Test) -> bool:
     """Whether `node`, about the same operand, holds for every value that satisfies `known`."""
-    if not _single(known) or not known.values:
-        return False
     if known.operator in ("=", "in"):
         return all(_holds(node, value) for value in known.values)
     if not isinstance(node, typed.Test) or not {node.operator, known.operator} <= _PARTS:

@@ -3,11 +3,11 @@
 import difflib
 from collections.abc import Iterator
 
-from sensor.rules import ast, exceptions, typed
+from sensor.rules import ast, exceptions
 from sensor.rules.checker import Checker
 from sensor.rules.definitions import Definitions, ExceptionDef
 from sensor.rules.errors import RuleWarning, Span
-from sensor.rules.implications import conjuncts, contradiction, implied
+from sensor.rules.implications import Facts, conjuncts, contradiction
 from sensor.rules.resolver import Resolver
 from sensor.rules.ruleset import Rule
 
@@ -15,12 +15,21 @@ ALIKE = 0.88
 """How alike a word and a list's name must be for the word to look like a misspelt name."""
 
 
+MAX_PARTS = 200_000
+"""Conditions of all rules together that are compared; rules that come later are not."""
+MAX_RULES = 1000
+"""Rules of one source that are compared with each other."""
+MAX_NAMES = 100_000
+"""Names of lists that words are compared with; ten microseconds each."""
+
+
 def lints(definitions: Definitions, rules: list[Rule]) -> list[RuleWarning]:
-    """All advice about a ruleset without errors."""
+    """All advice about a ruleset without errors. It looks at enough of a ruleset of any size, but not at all of it."""
+    looked_at = list(_within_reason(rules))
     return [
         *_unused(definitions),
-        *_shadowed([rule for rule in rules if rule.enabled]),
-        *_impossible(rules),
+        *_shadowed(looked_at),
+        *_impossible(looked_at),
         *_idle_exceptions(definitions, rules),
         *_near_misses(definitions, rules),
     ]
@@ -37,21 +46,34 @@ def _unused(definitions: Definitions) -> Iterator[RuleWarning]:
                 yield _advice("UNUSED", f"{kind} '{one.name}' is not used", one.span)
 
 
-def _shadowed(rules: list[Rule]) -> Iterator[RuleWarning]:
-    earlier: list[tuple[Rule, frozenset[typed.Condition]]] = []
+def _within_reason(rules: list[Rule]) -> Iterator[tuple[Rule, Facts]]:
+    """Rules with what must hold for them to match, until that is too much."""
+    parts = 0
     for rule in rules:
-        wanted = conjuncts(rule.checked)
-        for other, less in earlier:
-            if other.source == rule.source and other.count is None and all(implied(one, wanted) for one in less):
+        facts = Facts(rule.checked)
+        parts += len(facts.conditions)
+        if parts > MAX_PARTS:
+            return
+        yield rule, facts
+
+
+def _shadowed(rules: list[tuple[Rule, Facts]]) -> Iterator[RuleWarning]:
+    earlier: dict[str, list[tuple[Rule, Facts]]] = {}
+    for rule, facts in rules:
+        others = earlier.setdefault(rule.source, [])
+        if not rule.enabled or len(others) == MAX_RULES:
+            continue
+        for other, wider in others:
+            if other.count is None and all(map(facts.imply, wider.conditions)):
                 message = f"rule '{rule.name}' never speaks where the first match counts: '{other.name}' always does"
                 yield _advice("SHADOWED", message, rule.definition.span, "put the narrower rule first")
                 break
-        earlier.append((rule, wanted))
+        others.append((rule, facts))
 
 
-def _impossible(rules: list[Rule]) -> Iterator[RuleWarning]:
-    for rule in rules:
-        why = contradiction(conjuncts(rule.checked))
+def _impossible(rules: list[tuple[Rule, Facts]]) -> Iterator[RuleWarning]:
+    for rule, facts in rules:
+        why = contradiction(facts.conditions)
         if not why and rule.event_types is not None and not rule.event_types:
             why = "no event type satisfies it"
         if why:
@@ -90,23 +112,27 @@ def _never_applies(rule: Rule, one: ExceptionDef, resolver: Resolver, checker: C
 
 
 def _near_misses(definitions: Definitions, rules: list[Rule]) -> Iterator[RuleWarning]:
-    if not definitions.lists:
-        return
-    told: set[tuple[str, int]] = set()
+    compared = 0
+    seen: set[int] = set()
     for rule in rules:
-        for value in _words(rule.condition):
+        for value in _words(rule.condition, seen):
             if value.span is None or value.quoted or value.text in definitions.lists or "_" not in value.text:
                 continue
+            compared += len(definitions.lists)
+            if compared > MAX_NAMES:
+                return
             close = difflib.get_close_matches(value.text[:60], definitions.lists, n=1, cutoff=ALIKE)
-            position = value.span.position
-            if close and (position.name, position.offset) not in told:
-                told.add((position.name, position.offset))
+            if close:
                 message = f"'{value.text}' is compared as a word; there is a list of nearly that name"
                 yield _advice("NEAR_MISS", message, value.span, f"did you mean {close[0]}?")
 
 
-def _words(expr: ast.Expr) -> Iterator[ast.Value]:
+def _words(expr: ast.Expr, seen: set[int]) -> Iterator[ast.Value]:
+    """Bare values in lists; those of a macro that several rules use once."""
+    if id(expr) in seen:
+        return
+    seen.add(id(expr))
     for child in ast.children(expr):
-        yield from _words(child)
+        yield from _words(child, seen)
     if isinstance(expr, ast.Compare) and isinstance(expr.right, ast.Items):
         yield from (item for item in expr.right.items if isinstance(item, ast.Value))

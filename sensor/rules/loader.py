@@ -91,6 +91,8 @@ class _Loading:
         self.warnings: list[RuleWarning] = []
         self._resolver = Resolver(definitions)
         self._checkers: dict[str, Checker] = {}
+        self._types: evttypes.Known = {}
+        self._warned: dict[str, warn.Seen] = {}
 
     def rules(self) -> list[Rule]:
         """Every rule that is for a source we know, disabled ones too, in order of definition."""
@@ -117,19 +119,21 @@ class _Loading:
         condition, checked, output, count, types = None, None, None, None, evttypes.EVERY
         try:
             condition, checked = self._condition(definition, catalog, errors)
-            types = evttypes.inferred(condition) if catalog.type_field and condition is not None else types
+            types = evttypes.inferred(condition, self._types) if catalog.type_field and condition is not None else types
         except RuleError as error:
             errors.append(error)
         # A wrong condition says nothing about the rest, which is told as well.
         try:
-            output = compile_output(warn.without_container_info(definition.output), catalog)
+            text = warn.without_container_info(definition.output)
+            output = compile_output(text, catalog, self._checker(definition.source))
             count = counting(definition.count, catalog) if definition.count is not None else None
         except RuleError as error:
             errors.append(error)
         if errors or condition is None or checked is None or output is None:
             self._failed(definition, errors)
             return None
-        self.warnings += warn.about_rule(definition, condition, checked, output, types, catalog)
+        seen = self._warned.setdefault(definition.source, {})
+        self.warnings += warn.about_rule(definition, condition, output, types, catalog, seen)
         return Rule(definition, catalog, condition, checked, output, types.known, count)
 
     def _condition(
@@ -142,23 +146,25 @@ class _Loading:
         condition = self._resolver.condition(exceptions.excepted(parsed, definition.exceptions))
         if condition is None:
             return None, None
-        checker = self._checkers.setdefault(definition.source, Checker(catalog))
-        checker.errors.clear()
+        checker = self._checker(definition.source)
         checked = checker.condition(condition)
         errors += checker.errors
         return condition, checked
 
+    def _checker(self, source: str) -> Checker:
+        """The checker of a source's conditions, without the errors of the one before."""
+        checker = self._checkers.setdefault(source, Checker(self.catalog[source]))
+        checker.errors.clear()
+        return checker
+
     def _check_exception(self, definition: RuleDef, exception: ExceptionDef) -> None:
-        catalog = self.catalog.get(definition.source)
-        if catalog is None:
-            return
         for name in exception.fields:
             wrong = RuleError("LOAD_ERR_VALIDATE", f"'{name.value}' is not a supported filter field", name.span)
             try:
                 found = parse_source(Source(name.span.source.name, f"{name.value} exists"))
             except RuleError:
                 raise wrong from None
-            checker = Checker(catalog)
+            checker = self._checker(definition.source)
             if not isinstance(found, ast.Exists) or checker.condition(found) is None:
                 wrong.hint = checker.errors[0].hint if checker.errors else ""
                 raise wrong

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sensor.fields.catalog import Catalog
+from sensor.fields.catalog import MAX_NAME, Catalog, UnknownField
 from sensor.fields.kinds import Type
 from sensor.rules import ast, typed
 from sensor.rules.checker import Checker, Failed
@@ -133,13 +133,16 @@ def json_value(token: Token, value: Any, event: Any) -> Any:
     return clean(printed(token.operand, value))
 
 
-def compile_output(source: Source, catalog: Catalog) -> Output:
-    """The format as a renderer; raises RuleError for what is no field."""
+def compile_output(source: Source, catalog: Catalog, checker: Checker | None = None) -> Output:
+    """The format as a renderer; raises RuleError for what is no field.
+
+    A `checker` of the catalog may be shared by many outputs: it guesses at the first mistakes only.
+    """
     text = source.text
     lenient = text.startswith("*")
     at = 1 if lenient else 0
     parts: list[str | Token] = []
-    checker = Checker(catalog)
+    checker = checker or Checker(catalog)
     while True:
         percent = text.find("%", at)
         if percent < 0:
@@ -211,16 +214,18 @@ def _checked(
     try:
         return checker.operand(node), node, end
     except Failed:
-        failed = list(checker.errors)
-        for stop in range(begin + len(node.name), begin, -1):
+        for stop in range(begin + min(len(node.name), MAX_NAME), begin, -1):
             name = source.text[begin:stop]
-            if not _FIELD_NAME.fullmatch(name):
-                continue
-            checker.errors.clear()
-            shorter = ast.Field(name, None, span=Span(source, begin, stop))
-            try:
+            if _FIELD_NAME.fullmatch(name) and _exists(name, checker.catalog):
+                checker.errors.clear()
+                shorter = ast.Field(name, None, span=Span(source, begin, stop))
                 return checker.operand(shorter), shorter, stop
-            except Failed:
-                continue
-        checker.errors[:] = failed
         raise
+
+
+def _exists(name: str, catalog: Catalog) -> bool:
+    try:
+        catalog.find(name)
+    except UnknownField:
+        return False
+    return True

@@ -9,7 +9,7 @@ from sensor.rules.lexer import COMPILE_ERROR, Cursor
 
 MAX_DEPTH = 100
 """Parentheses and transformers within each other. Upstream's own limit, which it does not enforce."""
-MAX_LENGTH = 1 << 20
+MAX_LENGTH = 1 << 19
 """Characters of one condition."""
 
 PRIORITIES = frozenset({*Priority.__members__, "INFO"})

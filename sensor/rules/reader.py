@@ -135,7 +135,7 @@ class Reader:
         if "append" in changes.values():
             if known is None:
                 self._nothing_to(name, "List uses 'append' or 'override.items: append' but no list by that name")
-            known.items = [*known.items, *items]
+            known.items.extend(items)
             known.visibility = self._order()
         elif changes and known is None:
             self._nothing_to(name, "An 'override.items: replace' to a list was requested but no list by that name")

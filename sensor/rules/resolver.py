@@ -19,6 +19,10 @@ from sensor.rules.yaml_tree import Scalar, text_of
 
 INVALID = "LOAD_ERR_VALIDATE"
 MAX_LIST_VALUES = 100_000
+MAX_VALUES = 1_000_000
+"""Values of all lists together, and values in all conditions together once lists are put in place."""
+MAX_GUESSED = 100_000
+"""Names that undefined ones are compared with, to tell what was probably meant; ten microseconds each."""
 MAX_LEVELS = 100
 """Conditions within each other, macros put in place: everything that walks a tree does so by calling itself."""
 
@@ -30,14 +34,20 @@ class Resolver:
         self.definitions = definitions
         self.errors: list[RuleError] = []
         self._lists: dict[str, tuple[ast.Value, ...]] = {}
+        self._expanded: dict[str, tuple[ast.Value, ...]] = {}
         self._macros: dict[str, ast.Expr | None] = {}
         self._sizes: dict[int, tuple[ast.Expr, int]] = {}
         self._levels: dict[int, tuple[ast.Expr, int]] = {}
+        self._guessed = 0
+        self._listed = 0
+        self._placed = 0
         for found in sorted(definitions.lists.values(), key=lambda one: one.order):
             self._lists[found.name] = self._values(found)
 
     def _values(self, found: ListDef) -> tuple[ast.Value, ...]:
         """The values of a list: items that name an earlier list become that list's items, one level deep."""
+        if self._listed > MAX_VALUES:
+            return ()
         values: list[ast.Value] = []
         place = Place("list", found.name, found.span)
         for item in found.items:
@@ -56,6 +66,11 @@ class Resolver:
                 message = f"list '{found.name}' has more than {MAX_LIST_VALUES} values"
                 self.errors.append(RuleError(INVALID, message, found.span, places=(place,)))
                 return ()
+        self._listed += len(values)
+        if self._listed > MAX_VALUES:
+            message = f"all lists together have more than {MAX_VALUES} values"
+            self.errors.append(RuleError(INVALID, message, found.span, places=(place,)))
+            return ()
         return tuple(values)
 
     def values_of(self, name: str) -> tuple[ast.Value, ...]:
@@ -64,17 +79,25 @@ class Resolver:
 
     def list_values(self, value: ast.Value) -> tuple[ast.Value, ...]:
         """What a bare word in a list stands for; itself, where it names no list."""
+        if value.quoted or value.text not in self.definitions.lists:
+            return (value,)
+        found = self._expanded.get(value.text)
+        if found is None:
+            found = self._expanded[value.text] = self._expansion(value)
+        return found
+
+    def _expansion(self, value: ast.Value) -> tuple[ast.Value, ...]:
         pending: list[tuple[ast.Value, int]] = [(value, -1)]
         found: list[ast.Value] = []
         while pending:
-            one, after = pending.pop(0)
+            one, after = pending.pop()
             known = None if one.quoted else self.definitions.lists.get(one.text)
             if known is None or known.order <= after:
                 found.append(one)
                 continue
             known.used = True
             # As in upstream, what a list put in may itself be the name of a list defined later.
-            pending[:0] = [(inner, known.order) for inner in self._lists.get(known.name, ())]
+            pending += [(inner, known.order) for inner in reversed(self.values_of(known.name))]
             if len(pending) + len(found) > MAX_LIST_VALUES:
                 raise RuleError(INVALID, f"more than {MAX_LIST_VALUES} values in one list", known.span)
         return tuple(found)
@@ -102,7 +125,11 @@ class Resolver:
     def _items(self, node: ast.Node, items: Iterable[ast.Operand]) -> ast.Items:
         found: list[ast.Operand] = []
         for item in items:
-            found.extend(self.list_values(item) if isinstance(item, ast.Value) else (item,))
+            values = self.list_values(item) if isinstance(item, ast.Value) else (item,)
+            self._placed += len(values)
+            if self._placed > MAX_VALUES and node.span is not None:
+                raise RuleError(INVALID, f"all conditions together have more than {MAX_VALUES} values", node.span)
+            found += values
         return ast.Items(tuple(found), span=node.span)
 
     def _one(self, value: ast.Value) -> ast.Value:
@@ -173,6 +200,9 @@ class Resolver:
             return "a macro must be defined before the macro that uses it"
         if name.name in self.definitions.lists:
             return f"{name.name} is a list: use it as in 'proc.name in ({name.name})'"
+        self._guessed += len(self.definitions.macros)
+        if self._guessed > MAX_GUESSED:
+            return ""
         close = difflib.get_close_matches(name.name[:60], self.definitions.macros, n=1, cutoff=0.7)
         return f"did you mean {close[0]}?" if close else ""
 

@@ -8,6 +8,7 @@ from sensor.rules import ast, typed
 from sensor.rules.definitions import Definitions, RuleDef
 from sensor.rules.errors import Place, RuleError, RuleWarning, Source, Span
 from sensor.rules.evttypes import Types
+from sensor.rules.lexer import FIELD
 from sensor.rules.output import Output
 from sensor.rules.parser import Parser
 
@@ -36,11 +37,15 @@ def without_container_info(output: Source) -> Source:
     return Source(output.name, output.text.replace(_CONTAINER_INFO, ""), output.pieces)
 
 
+Seen = dict[int, ast.Expr]
+"""Conditions already looked at, by identity; kept, so that no other gets their identity."""
+
+
 def about_rule(
-    rule: RuleDef, condition: ast.Expr, checked: typed.Condition, output: Output, types: Types, catalog: Catalog
+    rule: RuleDef, condition: ast.Expr, output: Output, types: Types, catalog: Catalog, seen: Seen
 ) -> list[RuleWarning]:
-    """Everything upstream warns of in one rule."""
-    found = [*about_condition(condition, catalog), *_about_output(rule, output, catalog)]
+    """Everything upstream warns of in one rule. What is `seen`, a macro of an earlier rule, is not warned of again."""
+    found = [*about_condition(condition, catalog, seen), *_about_output(rule, output, catalog)]
     if (
         catalog.type_field
         and rule.warn_evttypes
@@ -51,9 +56,13 @@ def about_rule(
     return [one.within(rule.place) for one in found]
 
 
-def about_condition(expr: ast.Expr, catalog: Catalog) -> Iterator[RuleWarning]:
+def about_condition(expr: ast.Expr, catalog: Catalog, seen: Seen) -> Iterator[RuleWarning]:
+    """What is deprecated or probably not meant in a condition."""
+    if id(expr) in seen:
+        return
+    seen[id(expr)] = expr
     for child in ast.children(expr):
-        yield from about_condition(child, catalog)
+        yield from about_condition(child, catalog, seen)
     if isinstance(expr, ast.Exists | ast.Compare):
         yield from _deprecated(expr.left, catalog, "condition")
     if isinstance(expr, ast.Compare):
@@ -92,7 +101,7 @@ def _unsafe_na(expr: ast.Compare, values: list[ast.Value]) -> RuleWarning | None
 
 def _misused(text: str, catalog: Catalog) -> str:
     squeezed = "".join(text.split())
-    if "." not in squeezed and "(" not in squeezed:
+    if "(" not in squeezed and not _begins_as_field(squeezed, catalog):
         return ""
     parser = Parser(Source("value", squeezed))
     try:
@@ -108,6 +117,18 @@ def _misused(text: str, catalog: Catalog) -> str:
     except UnknownField:
         return ""
     return f"'{text}' may be a valid field misused as a const string value"
+
+
+def _begins_as_field(text: str, catalog: Catalog) -> bool:
+    """Whether there is a field of the name that the text begins with; most values are refused here, cheaply."""
+    name = FIELD.match(text)
+    if name is None:
+        return False
+    try:
+        catalog.find(name.group())
+    except UnknownField as error:
+        return not error.misspelt
+    return True
 
 
 def _deprecated(operand: ast.Operand, catalog: Catalog, where: str) -> Iterator[RuleWarning]:

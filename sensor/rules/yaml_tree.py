@@ -16,7 +16,13 @@ from sensor.rules.errors import RuleError, Source, Span
 PARSE_ERROR = "LOAD_ERR_YAML_PARSE"
 MAX_CHARACTERS = 4 << 20
 MAX_DEPTH = 32
-MAX_NODES = 400_000
+MAX_NODES = 200_000
+
+
+MAX_GAP = 1000
+"""Characters of the file between two of a scalar's value, where escapes and indentation are undone."""
+MAX_PIECES = 1000
+"""Texts that one condition or output is appended together from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ def scalar_places(scalar: Scalar) -> tuple[int, ...]:
     places = []
     for char in scalar.value:
         if not char.isspace():
-            found = text.find(char, at, end)
+            found = text.find(char, at, min(end, at + MAX_GAP))
             at = found if found >= 0 else at
         places.append(min(at, end))
         at += 1
@@ -109,7 +115,10 @@ def trimmed_text_of(scalar: Scalar) -> Source:
 
 
 def appended(first: Source, second: Source) -> Source:
-    """Two texts with one blank between."""
+    """Two texts with one blank between; raises RuleError where too many have been appended already."""
+    if len(first.pieces) >= MAX_PIECES:
+        message = f"more than {MAX_PIECES} texts are appended to each other"
+        raise RuleError("LOAD_ERR_VALIDATE", message, Span(second, 0, len(second.text)))
     start = len(first.text) + 1
     moved = tuple(
         ScalarPiece(piece.file, piece.scalar, piece.start + start, piece.end + start)

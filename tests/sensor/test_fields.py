@@ -59,7 +59,7 @@ def test_the_page_of_fields_is_current():
 def test_a_misspelt_field_is_guessed_and_an_argument_that_does_not_fit_is_told():
     with pytest.raises(UnknownField) as caught:
         SYSCALL.find("proc.nmae")
-    assert caught.value.guess == "proc.name"
+    assert SYSCALL.nearest(caught.value.misspelt) == "proc.name"
     for name, argument, message in (
         ("proc.name", "1", "takes no argument"),
         ("proc.aname", "x", "takes a number"),

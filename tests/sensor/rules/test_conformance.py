@@ -185,6 +185,6 @@ def docker_chain() -> Process:
 
 @pytest.mark.parametrize("case", cases("falco_filter_warnings"))
 def test_unsafe_and_deprecated_comparisons_are_warned_of(case):
-    found = list(warn.about_condition(parse(case["args"][0]), SYSCALL))
+    found = list(warn.about_condition(parse(case["args"][0]), SYSCALL, {}))
     assert bool(found) is case["expect"]
     vectors.PASSED["falco_filter_warnings"] += 1

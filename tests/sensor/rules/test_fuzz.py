@@ -140,7 +140,7 @@ HOSTILE = {
     "nested transformers": "tolower(" * 10_000 + "proc.name" + ")" * 10_000 + " = a",
     "very long literal": "proc.name = " + "a" * 100_000,
     "very many literals": f"proc.name in ({', '.join(map(str, range(50_000)))})",
-    "very many conditions": " or ".join(["proc.name = a"] * 20_000),
+    "very many conditions": " or ".join(["proc.name = a"] * 8000),
     "regex that explodes elsewhere": "proc.name regex '(a+)+(a+)+(a+)+$'",
     "regex of many repetitions": "proc.name regex '((a{100}){100}){100}'",
     "glob of many stars": f"proc.name glob {'*a' * 100}",
@@ -202,6 +202,51 @@ def test_hostile_files_end_soon_with_a_clear_error(content, code):
     assert ruleset.rules == []
     assert code in [error.code for error in ruleset.errors]
     assert ruleset.errors[0].line >= 1
+
+
+def rules(number: int, condition: str = "evt.type = open", output: str = "o") -> str:
+    """So many rules; `#` in them is the rule's number."""
+    text = f"- rule: r#\n  desc: d\n  condition: {condition}\n  output: '{output}'\n  priority: INFO\n"
+    return "".join(text.replace("#", str(one)) for one in range(number))
+
+
+def macro(joint: str, number: int) -> str:
+    return f"- macro: m\n  condition: {f' {joint} '.join(f'proc.pid != {one}' for one in range(number))}\n"
+
+
+LARGE = {
+    "misspelt fields in one condition": rules(1, " or ".join(f"proc.nume{one} = 1" for one in range(9000))),
+    "misspelt fields in many rules": rules(2000, "evt.type = open and proc.nume# = 1"),
+    "misspelt fields in outputs": rules(2000, output="%proc.nume#"),
+    "misspelt event types": rules(2000, "evt.type = opan#"),
+    "misspelt macros": "".join(f"- macro: macro_of_{one}\n  condition: proc.name = a\n" for one in range(2000))
+    + rules(2000, "evt.type = open and macra_of_#x"),
+    "misspelt lists": "".join(f"- list: list_of_{one}\n  items: [a]\n" for one in range(2000))
+    + rules(2000, "evt.type = open and proc.name in (lost_of_#x)"),
+    "rules much like each other": rules(4000, "evt.type = open and proc.pid > # and proc.name in (a#, b#)"),
+    "a long macro in many rules": macro("or", 5000) + rules(2000, "evt.type = open and m and proc.pid = #"),
+    "a strict macro in many rules": macro("and", 5000) + rules(2000, "evt.type = open and m and proc.pid = #"),
+    "a long list in many lists": f"- list: l\n  items: [{', '.join(f'a{one}' for one in range(900))}]\n"
+    + "".join(f"- list: l{one}\n  items: [l]\n" for one in range(5000)),
+    "a long list in many rules": f"- list: l\n  items: [{', '.join(f'a{one}' for one in range(90_000))}]\n"
+    + rules(200, "evt.type = open and proc.name in (l)"),
+    "a rule appended to again and again": rules(1)
+    + "- rule: r0\n  condition: or proc.pid = 1\n  append: true\n" * 8000,
+    "a list appended to again and again": "- list: l\n  items: [a]\n  append: false\n"
+    + "- list: l\n  items: [a]\n  append: true\n" * 8000,
+    "a name of many parts": rules(1, f"evt.type = open and {'a.' * 200_000}b = 1", f"%{'a.' * 200_000}b"),
+    "a long output of escapes": rules(1).replace("'o'", '"' + r"\x41" * 300_000 + ' %no.such"'),
+}
+
+
+@pytest.mark.parametrize("content", LARGE.values(), ids=LARGE)
+def test_large_files_end_soon_and_in_little_memory(content):
+    started, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ruleset = load([("large.yaml", content)])
+    assert len(ruleset.errors) <= 1000
+    assert all(str(error) for error in ruleset.errors[:10])
+    assert time.process_time() - started < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 500_000
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])

@@ -5,7 +5,7 @@ import pytest
 from sensor.fields import SYSCALL
 from sensor.rules import parse, typed
 from sensor.rules.checker import Checker
-from sensor.rules.implications import MAX_ALTERNATIVES, conjuncts, contradiction, implied
+from sensor.rules.implications import MAX_ALTERNATIVES, Facts, conjuncts, contradiction
 
 
 def checked(*conditions: str) -> list[typed.Condition]:
@@ -30,8 +30,8 @@ def checked(*conditions: str) -> list[typed.Condition]:
 )
 def test_what_follows_is_known_and_not_the_other_way_round(known, follows):
     one, other = checked(known, follows)
-    assert implied(other, conjuncts(one))
-    assert not implied(one, conjuncts(other))
+    assert Facts(one).imply(other)
+    assert not Facts(other).imply(one)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_follows_is_known_and_not_the_other_way_round(known, follows):
 )
 def test_where_nothing_is_certain_nothing_is_told(known, other):
     one, two = checked(known, other)
-    assert not implied(two, conjuncts(one))
+    assert not Facts(one).imply(two)
 
 
 @pytest.mark.parametrize(
