@@ -70,7 +70,7 @@ def check_condition(text: str, source: str, *, as_json: bool) -> int:
 
 
 def read(names: list[str]) -> list[tuple[str, bytes]]:
-    """The files named, those of a directory in the order of their names; raises ConfigError for one not there."""
+    """The files named, those of a directory in the order of their names; raises ConfigError for one not there, and for none."""
     found: list[tuple[str, bytes]] = []
     for name in names:
         path = Path(name)
@@ -79,6 +79,8 @@ def read(names: list[str]) -> list[tuple[str, bytes]]:
             found += [(str(one), one.read_bytes()) for one in paths]
         except OSError as error:
             raise ConfigError(f"{name}: {error.strerror}") from None
+    if not found:
+        raise ConfigError(f"{' '.join(names)}: there is no .yaml or .yml file")
     return found
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from sensor.config import ConfigError
+from sensor.event import NANOSECONDS
 from sensor.rules.ruleset import Rule
 
 
@@ -21,8 +22,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The command; returns the exit status."""
-    from itertools import islice
-
     from sensor.commands.check import read
     from sensor.rulefeed import BUILT_IN
     from sensor.rules import explain, load, verify
@@ -36,14 +35,19 @@ def run(args: argparse.Namespace) -> int:
     if rule is None:
         raise ConfigError(f"explain: there is no rule '{args.rule}'{_guess(args.rule, ruleset.rules)}")
     try:
-        event = next(islice(replay.events(args.event), max(0, args.number - 1), None), None)
+        event = replay.numbered(args.event, max(1, args.number))
     except (OSError, replay.BadRecording) as error:
         raise ConfigError(f"explain: {error}") from None
     if event is None:
         raise ConfigError(f"explain: {args.event} has no event number {args.number}")
+    if event.source != rule.source:
+        print(f"rule '{rule.name}' does not match: it is for {rule.source}, the event is from {event.source}")
+        return 1
     part = explain.explain(rule, event, ruleset.definitions)
     print(f"rule '{rule.name}' {'matches' if part.held else 'does not match'}")
     print("\n".join(explain.lines(part)))
+    if rule.count is not None:
+        print(f"it counts matches, and speaks at {rule.count.at_least} within {rule.count.over_ns / NANOSECONDS:g} s")
     return 0 if part.held else 1
 
 

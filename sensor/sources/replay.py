@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -84,6 +85,23 @@ def events(path: Path | str) -> Iterator[Event]:
                 raise BadRecording(f"{path}:{number}: {error}") from None
             event.num = event.num or number
             yield event
+
+
+def numbered(path: Path, number: int) -> Event | None:
+    """The event of that number, from 1, None where there are fewer; raises as `events` does.
+
+    A file may also hold one event over several lines, as people and tools print it.
+    """
+    try:
+        return next(islice(events(path), number - 1, None), None)
+    except BadRecording:
+        if number != 1 or path.stat().st_size > MAX_LINE:
+            raise
+        try:
+            return read(path.read_bytes())
+        except ValueError:
+            pass
+        raise
 
 
 def read(line: bytes | str) -> Event:

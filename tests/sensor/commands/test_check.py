@@ -37,6 +37,11 @@ def test_a_wrong_condition_is_told_as_json_with_its_place(capsys):
     assert (told["valid"], told["line"], told["column"], told["hint"]) == (False, 1, 1, "did you mean proc.name?")
 
 
+def test_a_directory_without_rule_files_is_told(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 2
+    assert "there is no .yaml or .yml file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -32,6 +32,29 @@ def test_a_match_and_a_miss_are_told_apart(files, capsys):
     assert "rule 'Secret opened' matches" in capsys.readouterr().out
 
 
+def test_an_event_printed_over_several_lines_is_one_event(files, capsys, tmp_path):
+    pretty = tmp_path / "event.json"
+    pretty.write_text(json.dumps({"evt.type": "openat", "evt.time": 1, "fd.name": "/secret"}, indent=2))
+    assert main(["explain", "Secret opened", str(pretty), "--rules", files[0]]) == 0
+    pretty.write_text("{\n")
+    assert main(["explain", "Secret opened", str(pretty), "--rules", files[0]]) == 2
+    assert "event.json:1" in capsys.readouterr().err
+
+
+def test_an_event_of_another_source_is_no_match_whatever_its_fields(files, capsys, tmp_path):
+    other = tmp_path / "event.json"
+    other.write_text('{"evt.type":"openat","evt.time":1,"evt.source":"okta","fd.name":"/secret"}')
+    assert main(["explain", "Secret opened", str(other), "--rules", files[0]]) == 1
+    assert "it is for syscall, the event is from okta" in capsys.readouterr().out
+
+
+def test_a_rule_that_counts_says_so(files, capsys, tmp_path):
+    counting = tmp_path / "counting.yaml"
+    counting.write_text(f"{RULES}  count: {{over: 1m, at_least: 3}}\n")
+    assert main(["explain", "Secret opened", files[1], "--rules", str(counting), "--number", "2"]) == 0
+    assert "it counts matches, and speaks at 3 within 60 s" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
