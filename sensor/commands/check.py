@@ -70,7 +70,7 @@ def check_condition(text: str, source: str, *, as_json: bool) -> int:
 
 
 def read(names: list[str]) -> list[tuple[str, bytes]]:
-    """The files named, those of a directory in the order of their names; raises ConfigError for one not there, and for none."""
+    """The files named, those of a directory in the order of their names; raises ConfigError where one is missing."""
     found: list[tuple[str, bytes]] = []
     for name in names:
         path = Path(name)

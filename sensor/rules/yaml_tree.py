@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from sensor.rules import tabs
 from sensor.rules.errors import RuleError, Source, Span
 
 PARSE_ERROR = "LOAD_ERR_YAML_PARSE"
@@ -150,6 +151,8 @@ def _parse_error(source: Source, error: yaml.MarkedYAMLError) -> RuleError:
     at = min(mark.index if mark is not None else 0, max(0, len(source.text) - 1))
     problem = " ".join(part for part in (error.context, error.problem) if part)
     hint = "YAML is indented with blanks, not with tabs" if "\\t" in repr(source.text[at : at + 1]) else ""
+    if source.text[at : at + 1] in ("%", "@", "`"):
+        hint = f"a value that begins with {source.text[at]} needs quotes"
     if "mapping values are not allowed" in problem:
         hint = "a value with ': ' in it needs quotes, or a | and a new line"
     return RuleError(PARSE_ERROR, f"YAML parse error: {problem}", Span(source, at, at + 1), hint=hint)
@@ -160,7 +163,7 @@ class _Builder:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.events: Iterator[Any] = yaml.parse(source.text, Loader=yaml.CSafeLoader)
+        self.events: Iterator[Any] = yaml.parse(tabs.as_blanks(source.text), Loader=yaml.CSafeLoader)
         self.nodes = 0
         self.anchors: dict[str, Node] = {}
 
