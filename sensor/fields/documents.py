@@ -1,6 +1,6 @@
 """Fields read from a JSON document: `json.*`, its old name `jevt.*`, and the parts of catalogs made of paths."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -105,6 +105,49 @@ JSON = tuple(
 def plain(name: str, doc: str, extract: Extract | None, kind: Type = Type.CHARBUF, **more: Any) -> Field:
     """A field of a document that is not one place in it."""
     return Field(name=name, type=kind, doc=doc, extract=extract, **more)
+
+
+def _listed(values: Iterable[Any]) -> list[str] | None:
+    found: list[str] = []
+    for value in values:
+        for one in value if isinstance(value, list) else [value]:
+            word = text(one)
+            if word is not None:
+                found.append(word)
+    return found or None
+
+
+def _numbered(values: Callable[[Event], list[Any]]) -> tuple[Extract, Callable[[str], Extract]]:
+    """A list field and its form with an index, which is a list of what the nth element gives."""
+
+    def everything(event: Event) -> list[str] | None:
+        return _listed(values(event))
+
+    def nth(argument: str) -> Extract:
+        number = int(argument[:6])
+
+        def one(event: Event) -> list[str] | None:
+            found = values(event)
+            return _listed(found[number : number + 1])
+
+        return one
+
+    return everything, nth
+
+
+def indexed(name: str, doc: str, values: Callable[[Event], list[Any]]) -> Field:
+    """A list field, whose form with [n] is the list of what the nth element gives."""
+    extract, bind = _numbered(values)
+    return Field(
+        name=name,
+        type=Type.CHARBUF,
+        doc=doc,
+        extract=extract,
+        bind=bind,
+        argument="optional",
+        index=True,
+        is_list=True,
+    )
 
 
 def catalog(name: str, *fields: Field) -> Catalog:

@@ -31,6 +31,7 @@ AUDIT = {
             "containers": [
                 {
                     "name": "web",
+                    "command": ["sh", "-c"],
                     "image": "registry.local:5000/team/web:1.2@sha256:ab",
                     "securityContext": {"privileged": True, "capabilities": {"add": ["SYS_ADMIN"]}},
                     "ports": [{"hostPort": 80}, {"hostPort": 443}],
@@ -82,6 +83,14 @@ def value(source: str, field: str, payload: Any, **more: Any) -> Any:
         ("ka.req.pod.volumes.hostpath", ["/proc"]),
         ("ka.req.pod.volumes.volume_type", ["hostPath", "emptyDir"]),
         ("ka.req.volume.hostpath[/pro*]", "true"),
+        ("ka.req.volume.hostpath[/proc]", "true"),
+        ("ka.req.volume.hostpath[/pro]", "false"),
+        ("ka.req.pod.containers.name", ["web", "side"]),
+        ("ka.req.pod.containers.name[1]", ["side"]),
+        ("ka.req.pod.containers.command", ["sh", "-c"]),
+        ("ka.req.pod.containers.args", None),
+        ("ka.target.pod.name", "web"),
+        ("ka.auth.openshift.username", None),
         ("ka.req.container.privileged", "true"),
         ("ka.req.container.image", "registry.local:5000/team/web:1.2@sha256:ab"),
         ("ka.req.configmap.name", None),
@@ -95,6 +104,42 @@ def value(source: str, field: str, payload: Any, **more: Any) -> Any:
 )
 def test_an_audit_event_is_read_by_its_fields(field, expected):
     assert value("k8s_audit", field, AUDIT) == expected
+
+
+BINDING = {
+    "objectRef": {"resource": "pods"},
+    "responseObject": {"metadata": {"name": "web-x7f"}},
+    "annotations": {
+        "authentication.openshift.io/decision": "deny",
+        "validation.policy.admission.k8s.io/validation_failure": "[]",
+        "pod-security.kubernetes.io/audit-violations": "would violate",
+    },
+    "requestObject": {
+        "subjects": [
+            {"kind": "User", "name": "bob"},
+            {"kind": "Group", "name": "devs"},
+            {"kind": "ServiceAccount", "name": "ci", "namespace": "build"},
+            "nonsense",
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("ka.req.binding.subjects.user_names", ["bob"]),
+        ("ka.req.binding.subjects.group_names", ["devs"]),
+        ("ka.req.binding.subjects.serviceaccount_names", ["ci"]),
+        ("ka.req.binding.subjects.serviceaccount_ns_names", ["build:ci"]),
+        ("ka.target.pod.name", "web-x7f"),
+        ("ka.auth.openshift.decision", "deny"),
+        ("ka.validations.admission.policy.failure", "[]"),
+        ("ka.security.pod.violations", "would violate"),
+    ],
+)
+def test_subjects_and_annotations_of_an_audit_event_are_read(field, expected):
+    assert value("k8s_audit", field, BINDING) == expected
 
 
 def test_a_pod_inside_a_deployment_is_read_too():
