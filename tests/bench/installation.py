@@ -59,7 +59,7 @@ class Installation:
         return self._start(["celery", "--app", "sensorapp", "--quiet", "beat", "--schedule", f"{self.directory}/beat"])
 
     def _start(self, command: Sequence[str]) -> psutil.Process:
-        log = self._running.enter_context(Path(f"{self.directory}/{len(os.listdir(self.directory))}.log").open("wb"))
+        log = self._running.enter_context(Path(f"{self.directory}/{len(os.listdir(self.directory))}.log").open("wb"))  # noqa: SIM115
         process = subprocess.Popen([sys.executable, "-m", *command], env=self.env, stdout=log, stderr=log)
         self._running.callback(_end, process)
         return psutil.Process(process.pid)
