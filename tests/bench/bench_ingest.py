@@ -31,12 +31,12 @@ def run() -> list[Figure]:
             for number in (1, 2):
                 house.worker(number)
             house.beat()
-            _routes(house)
+            house.routes()
             load.run(house.port, token, size, connections, 1.0)  # The first posts make connections and days.
             before = memory(web)
             stored = load.run(house.port, token, size, connections, SECONDS)
             after = memory(web)
-            backlog, drained = _drain(house)
+            backlog, drained = drain(house)
             half = load.run(house.port, token, size, connections, min(SECONDS, 20.0), stored.rate / size / 2)
             figures += [
                 (f"ingest_{name}", stored.rate, "alerts/s", f"{stored.rate / parsed.rate:.2f} of parsing only"),
@@ -54,21 +54,7 @@ def run() -> list[Figure]:
     return figures
 
 
-def _routes(house: Installation) -> None:
-    """Two routes without sinks: everything is grouped by rule and node, and nobody is told."""
-    house.manage("shell", "--no-imports", "-c", ROUTES)
-
-
-ROUTES = """
-from routing.models import Route
-Route.objects.all().delete()
-severe = "alert.priority >= critical"
-Route.objects.create(name="paging", position=1, condition=severe, group_by=["alert.rule"], continues=True)
-Route.objects.create(name="rest", position=2, group_by=["alert.rule", "alert.hostname"])
-"""
-
-
-def _drain(house: Installation) -> tuple[int, float]:
+def drain(house: Installation) -> tuple[int, float]:
     """How many alerts are not routed, and the seconds until all are."""
     began = time.monotonic()
     with psycopg.connect(house.env["DATABASE_URL"], autocommit=True) as connection:

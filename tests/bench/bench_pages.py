@@ -7,7 +7,7 @@ import sys
 import time
 
 from tests.bench.filled import fill
-from tests.bench.installation import Installation, installation
+from tests.bench.installation import installation
 
 Figure = tuple[str, float, str, str]
 FEW = 10_000
@@ -25,17 +25,10 @@ def run() -> list[Figure]:
 def _pages(count: int) -> dict[str, float]:
     with installation() as house:
         house.token()
-        _make_days(house)
+        house.make_days()
         fill(house.env["DATABASE_URL"], count, time.time_ns())
         done = subprocess.run(
             [sys.executable, "-m", "tests.bench.pages"], env=house.env, check=True, stdout=subprocess.PIPE, text=True
         )
         found: dict[str, float] = json.loads(done.stdout)
         return found
-
-
-def _make_days(house: Installation) -> None:
-    """Yesterday and today, as a server that has run since then has made them."""
-    code = "from datetime import timedelta; from django.utils import timezone; from routing import days; "
-    code += "[days.ensure(timezone.now() - timedelta(days=n)) for n in (1, 0)]"
-    house.manage("shell", "--no-imports", "-c", code)

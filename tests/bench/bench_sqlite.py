@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from tests.bench import load
-from tests.bench.bench_ingest import ROUTES
 from tests.bench.installation import installation
 
 Figure = tuple[str, float, str, str]
@@ -23,7 +22,7 @@ def run() -> list[Figure]:
         house.web()
         house.worker()
         house.beat()
-        house.manage("shell", "--no-imports", "-c", ROUTES)
+        house.routes()
         done = load.run(house.port, token, 1, CONNECTIONS, SECONDS, RATE)
         database = sqlite3.connect(house.env["DATABASE_URL"].removeprefix("sqlite:///"), timeout=20)
         until = time.monotonic() + DRAIN_SECONDS

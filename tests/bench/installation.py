@@ -18,6 +18,22 @@ QUEUES = "route,deliver,respond,maintain"
 DURABLE = ("fsync=on", "synchronous_commit=on")
 
 
+ROUTES = """
+from routing.models import Route
+Route.objects.all().delete()
+severe = "alert.priority >= critical"
+Route.objects.create(name="paging", position=1, condition=severe, group_by=["alert.rule"], continues=True)
+Route.objects.create(name="rest", position=2, group_by=["alert.rule", "alert.hostname"])
+"""
+DAYS = """
+from datetime import timedelta
+from django.utils import timezone
+from routing import days
+for back in (1, 0):
+    days.ensure(timezone.now() - timedelta(days=back))
+"""
+
+
 class Installation:
     """Servers and processes of one benchmark; all end with it."""
 
@@ -37,6 +53,18 @@ class Installation:
         """What `manage.py ARGUMENTS` prints."""
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.run(command, env=self.env, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def run(self, code: str) -> None:
+        """Runs Python with the product's settings."""
+        self.manage("shell", "--no-imports", "-c", code)
+
+    def routes(self) -> None:
+        """Two routes without sinks: everything is grouped by rule and node, and nobody is told."""
+        self.run(ROUTES)
+
+    def make_days(self) -> None:
+        """Yesterday and today, as a server that has run since then has made them."""
+        self.run(DAYS)
 
     def token(self, role: str = "sensor") -> str:
         return self.manage("token", "create", "--role", role, f"bench {role}").strip()
