@@ -49,7 +49,7 @@ $(VENV)/dev: requirements/dev.txt | $(VENV)/pyvenv.cfg
 	@touch $@ $(VENV)/server
 
 lock: $(VENV)/dev
-	@for target in "sensor" "server --extra server" "dev --extra server --group dev"; do \
+	@for target in "sensor" "server --extra server" "dev --extra server --extra kafka --group dev"; do \
 		set -- $$target; name=$$1; shift; \
 		$(BIN)/uv pip compile --quiet pyproject.toml "$$@" --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-header --output-file requirements/$$name.txt; \

@@ -124,6 +124,23 @@ def check_stored_kinds(app_configs: Apps, databases: Sequence[str] | None = None
     ]
 
 
+@register(Tags.database)
+def check_packages(app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """routing.W005: stored sinks that need a Python package which is not installed."""
+    from routing.models import Sink
+
+    if (
+        "default" not in (databases or ())
+        or Sink._meta.db_table not in connections["default"].introspection.table_names()
+    ):
+        return []
+    lacking = {name: missing for name, kind in sinks.kinds().items() if (missing := kind.missing())}
+    return [
+        Warning(f"sink {sink.name!r} cannot be used: {lacking[sink.kind]}", hint="Install it.", id="routing.W005")
+        for sink in Sink.objects.filter(kind__in=lacking)
+    ]
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback

@@ -6,9 +6,10 @@ the delivery (retry, give up, disable the sink) is decided in `routing.deliverie
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -120,6 +121,8 @@ class Sender(ABC):
     """Told when a group is acknowledged."""
     paging: ClassVar[bool] = False
     """Wakes people up: given up on after hours, not days."""
+    package: ClassVar[str] = ""
+    """A Python package that it needs and the server works without; import it where it is used, not at the top."""
 
     @dataclass(frozen=True)
     class Config:
@@ -132,6 +135,16 @@ class Sender(ABC):
     @abstractmethod
     def send(self, message: Message) -> Outcome:
         """Try once. Whatever the receiver answers is an `Outcome`; an exception is a mistake in the sink."""
+
+    @classmethod
+    def missing(cls) -> str:
+        """What must be installed before it can send anything, in a sentence; empty where nothing is missing."""
+        if not cls.package or find_spec(cls.package.replace("-", "_")):
+            return ""
+        return (
+            f"{cls.label} needs the Python package {cls.package}, which is not installed here; "
+            f"run pip install {cls.package} in the server's environment and restart it"
+        )
 
     def may_repeat(self) -> bool:
         """Whether a message that may have arrived is sent again. False risks a loss, True a repeat."""
@@ -147,13 +160,13 @@ class Sender(ABC):
 
     def deliver(self, message: Message) -> Outcome:
         """`send`, with the secrets masked in everything that is kept or shown of it."""
+        if missing := self.missing():
+            # As with refused credentials, somebody must mend something first.
+            return Outcome(Verdict.CREDENTIALS, missing)
         outcome = self.send(message)
-        return Outcome(
-            verdict=outcome.verdict,
+        return replace(
+            outcome,
             error=self.masked(outcome.error),
-            status=outcome.status,
-            retry_after=outcome.retry_after,
-            arrived=outcome.arrived,
             request=self.masked(outcome.request),
             response=self.masked(outcome.response),
         )

@@ -37,6 +37,7 @@ class Row:
     label: str
     health: str
     word: str
+    trouble: str
     queued: int
     oldest: Any
     percent: str
@@ -77,11 +78,19 @@ def _row(sink: Any, kinds: dict[str, type[Sender]], now: Any) -> Row:
     health, word = health_of(sink, now)
     label = kinds[sink.kind].label if sink.kind in kinds else f"{sink.kind} (not installed)"
     percent = f"{100 * sink.good / done:.4g} %" if done else "nothing sent"
-    return Row(sink, label, health, word, sink.queued, sink.oldest, percent, list(sink.routes.all()))
+    trouble = _missing(sink) or sink.disabled_reason or sink.warning or sink.last_error
+    return Row(sink, label, health, word, trouble, sink.queued, sink.oldest, percent, list(sink.routes.all()))
+
+
+def _missing(sink: Sink) -> str:
+    kind = kinds_of_sinks.kinds().get(sink.kind)
+    return kind.missing() if kind else ""
 
 
 def health_of(sink: Sink, now: Any) -> tuple[str, str]:
     """Its badge's class and word."""
+    if _missing(sink):
+        return "bad", "Cannot be used"
     if sink.disabled_reason:
         return "bad", "Switched off"
     if not sink.enabled:
@@ -127,7 +136,8 @@ def _edit(request: HttpRequest, sink: Sink, verb: str) -> HttpResponse:
         deliveries.revive(sink, timezone.now())
         messages.success(request, f"{sink.name} is saved. Press Test to see whether it works.")
         return redirect("sink", pk=sink.pk)
-    return show(request, "sinks/edit.html", {"form": form, "options": options, "sink": sink, "label": kind.label})
+    context = {"form": form, "options": options, "sink": sink, "label": kind.label, "missing": kind.missing()}
+    return show(request, "sinks/edit.html", context)
 
 
 def _accepted(kind: type[Sender], sink: Sink, options: OptionsForm) -> bool:
@@ -156,6 +166,7 @@ def sink(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "sink": shown,
         "label": kind.label if kind else f"{shown.kind} (not installed)",
+        "missing": _missing(shown),
         "health": health,
         "word": word,
         "options": sorted(shown.config.items()),

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from django.core.checks import run_checks
 
@@ -55,6 +57,15 @@ def test_a_kind_that_cannot_be_loaded_is_named():
     [message] = checks.unloadable({"sinks": broken, "actions": lambda: scan(checks.actions, checks.actions.Responder)})
     assert message.id == "routing.E001"
     assert "routing/sinks cannot be loaded: SyntaxError: invalid syntax (slak.py" in message.msg
+
+
+@pytest.mark.django_db
+def test_a_stored_sink_that_needs_a_package_which_is_not_there_is_named(monkeypatch):
+    build.sink(kind="kafka", name="Stream")
+    assert not [message for message in run_checks(databases=["default"]) if message.id == "routing.W005"]
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    [message] = [message for message in run_checks(databases=["default"]) if message.id == "routing.W005"]
+    assert "sink 'Stream' cannot be used: Kafka needs the Python package confluent-kafka" in message.msg
 
 
 @pytest.mark.django_db

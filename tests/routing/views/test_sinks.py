@@ -1,5 +1,6 @@
 """Sinks: adding one of a kind, write-only secrets, the Test button."""
 
+import sys
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -115,6 +116,19 @@ def test_the_list_counts_what_was_sent_and_what_waits(as_user, carol, world: Sim
         )
     row = as_user(carol).get("/sinks/").context["rows"][0]
     assert (row.percent, row.queued, [route.name for route in row.routes]) == ("75 %", 1, ["Production"])
+
+
+def test_a_kind_whose_package_is_not_there_says_so_wherever_it_is_seen(as_user, erin, monkeypatch) -> None:
+    sink = build.sink("kafka", config={"brokers": "127.0.0.1:1"})
+    client = as_user(erin)
+    said = "Kafka needs the Python package confluent-kafka, which is not installed here"
+    pages = ("/sinks/", f"/sinks/{sink.pk}/", f"/sinks/{sink.pk}/edit/", "/sinks/new/kafka/")
+    assert not [page for page in pages if said in client.get(page).content.decode()]
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    assert [page for page in pages if said in client.get(page).content.decode()] == list(pages)
+    assert health_of(sink, NOW) == ("bad", "Cannot be used")
+    client.post(f"/sinks/{sink.pk}/test/")
+    assert Delivery.objects.get().error.startswith(said)
 
 
 def test_a_kind_that_is_gone_is_listed_all_the_same(as_user, carol) -> None:
