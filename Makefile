@@ -21,7 +21,7 @@ setup: $(VENV)/server
 	@deploy/packages.sh python3-bpfcc || echo "without python3-bpfcc the sensor replays recorded events instead of reading the kernel"
 
 test: $(VENV)/dev
-	@deploy/packages.sh python3-bpfcc postgresql redis-server chromium
+	@deploy/packages.sh python3-bpfcc postgresql redis-server nats-server chromium
 	@exec $(BIN)/python -m tests
 
 check: $(VENV)/dev

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from routing.outbound import OutboundError, dial, hang_up
@@ -16,26 +16,33 @@ on a delivery ends after a minute."""
 
 
 @contextmanager
-def opened(host: str, port: int, *, tls: bool, certificates: str = "") -> Iterator[socket.socket]:
+def opened(
+    host: str,
+    port: int,
+    *,
+    tls: bool,
+    certificates: str = "",
+    greeted: Callable[[socket.socket], None] = lambda connection: None,
+) -> Iterator[socket.socket]:
     """A connection; `certificates` (PEM) are trusted in place of the system's.
 
-    Raises OutboundError where there is none, and ValueError where the certificates are none. What goes wrong later
-    is an OSError.
+    `greeted` reads what a server says before encryption begins, and raises OutboundError where that must not be.
+    Raises OutboundError where there is no connection, and ValueError where the certificates are none. What goes wrong
+    later is an OSError.
     """
     context = _context(certificates) if tls else None
     connection = dial(host, port)
+    watch = threading.Timer(TOTAL, lambda: hang_up(connection))
+    watch.daemon = True
+    watch.start()
     try:
+        greeted(connection)
         if context is not None:
             connection = _encrypted(connection, context, host)
         connection.settimeout(SECONDS)
-        watch = threading.Timer(TOTAL, hang_up, [connection])
-        watch.daemon = True
-        watch.start()
-        try:
-            yield connection
-        finally:
-            watch.cancel()
+        yield connection
     finally:
+        watch.cancel()
         connection.close()
 
 
