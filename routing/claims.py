@@ -6,7 +6,7 @@ completed after it: one without an outcome is a try of which nobody knows whethe
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
+from routing import receipts
 from routing.models import Attempt, Delivery, Sink
 from routing.settling import settle as settlement_of
 from routing.sinks.base import Outcome, Sender
@@ -122,6 +123,7 @@ def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | 
     failures = sink.failures
     for_sink: dict[str, Any] = {}
     for_deliveries: list[tuple[Delivery, dict[str, Any]]] = []
+    told: dict[int, Mapping[str, str]] = {}
     for tried in tries:
         found = settlement_of(
             tried.outcome,
@@ -135,6 +137,8 @@ def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | 
         failures = found.sink.get("failures", failures)
         for_sink |= found.sink
         for_deliveries.append((tried.claimed.delivery, found.delivery))
+        if tried.outcome.receipt is not None and tried.claimed.delivery.group_id is not None:
+            told[tried.claimed.delivery.group_id] = tried.outcome.receipt
         _complete(tried, found.attempt)
     with transaction.atomic():
         Attempt.objects.bulk_create(
@@ -144,6 +148,7 @@ def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | 
             update_fields=["outcome", "finished_at", "status", "latency_ms", "request", "response", "error"],
         )
         _write(for_deliveries)
+        receipts.keep(sink.pk, told)
         Sink.objects.filter(pk=sink.pk).update(**for_sink)
         release(untried)
 

@@ -15,7 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from routing import audit, backoff, claims, sinks
+from routing import audit, backoff, claims, receipts, sinks
 from routing.claims import LEASE, MOST_IN_FLIGHT, Claimed, State, Tried
 from routing.folding import fold
 from routing.messages import alerts_of, message_for
@@ -65,13 +65,15 @@ def _try(claimed: list[Claimed], now: datetime) -> list[Attempt]:
         claims.release(claimed[1:])
         del claimed[1:]
     alerts = alerts_of(one.delivery for one in claimed)
+    keeps = isinstance(sender, Sender) and sender.keeps_receipts
+    kept = receipts.of(one.delivery for one in claimed) if keeps else {}
     began = time.monotonic()
     tries: list[Tried] = []
     for one in claimed:
         before = time.monotonic()
         if tries and (tries[-1].outcome.verdict is not Verdict.SENT or before - began > PATIENCE):
             break
-        outcome = sender if isinstance(sender, Outcome) else _outcome(sender, one.delivery, alerts)
+        outcome = sender if isinstance(sender, Outcome) else _outcome(sender, one.delivery, alerts, kept)
         after = time.monotonic()
         tries.append(Tried(one, outcome, now + timedelta(seconds=after - began), after - before))
     claims.settle(tries, claimed[len(tries) :], None if isinstance(sender, Outcome) else sender)
@@ -98,10 +100,10 @@ def _sender(sink: Sink) -> Sender | Outcome:
         return Outcome(Verdict.FAILED, "The sink's options are not complete; edit the sink")
 
 
-def _outcome(sender: Sender, delivery: Delivery, alerts: dict[str, Alert]) -> Outcome:
+def _outcome(sender: Sender, delivery: Delivery, alerts: dict[str, Alert], kept: dict[int, dict[str, str]]) -> Outcome:
     """Hand the message to the sink. Whatever goes wrong in there is this delivery's trouble and nobody else's."""
     try:
-        return sender.deliver(message_for(delivery, alerts))
+        return sender.deliver(message_for(delivery, alerts, kept))
     except Exception as error:
         # The exception's text may hold what was sent; its class is enough to find it.
         log.error("sink_failed", sink=delivery.sink_id, delivery=delivery.pk, error=type(error).__name__)

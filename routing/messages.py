@@ -23,8 +23,13 @@ def alerts_of(deliveries: Iterable[Delivery]) -> dict[str, Alert]:
     return found
 
 
-def message_for(delivery: Delivery, found: Mapping[str, Alert]) -> Message:
-    """What a delivery says about those of its alerts that were `found`. Its `group` and `route` are read."""
+def message_for(
+    delivery: Delivery, found: Mapping[str, Alert], receipts: Mapping[int, Mapping[str, str]] | None = None
+) -> Message:
+    """What a delivery says about those of its alerts that were `found`. Its `group` and `route` are read.
+
+    `receipts` are those of the sink, by group.
+    """
     if delivery.event == "test" or delivery.group is None:
         return _test_message(delivery.uuid, delivery.created_at)
     alerts = tuple(_facts(found[uuid]) for uuid in delivery.alert_ids if uuid in found)
@@ -40,6 +45,7 @@ def message_for(delivery: Delivery, found: Mapping[str, Alert]) -> Message:
         alerts=alerts,
         alert_count=max(delivery.alert_count, 1),
         created_at=delivery.created_at,
+        receipt=(receipts or {}).get(delivery.group.pk, {}),
     )
 
 

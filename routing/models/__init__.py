@@ -10,7 +10,7 @@ from routing.models.route import EscalationStep, Route, RouteVersion
 from routing.models.rule import RuleFile, Ruleset
 from routing.models.sensor import Sensor
 from routing.models.silence import Inhibition, InhibitionSource, MaintenanceWindow, Silence, TimeInterval
-from routing.models.sink import Attempt, Delivery, Sink
+from routing.models.sink import Attempt, Delivery, Receipt, Sink
 
 __all__ = [
     "Acknowledgement",
@@ -30,6 +30,7 @@ __all__ = [
     "Lookup",
     "MaintenanceWindow",
     "Member",
+    "Receipt",
     "ResponseAction",
     "Role",
     "Route",

@@ -91,6 +91,20 @@ class Delivery(models.Model):
         return f"{self.event} to {self.sink_id}: {self.state}"
 
 
+class Receipt(models.Model):
+    """What a sink remembers about a group, such as the message that it will edit; only its kind can read it."""
+
+    sink = models.ForeignKey(Sink, on_delete=models.CASCADE, related_name="+")
+    group = models.ForeignKey("routing.AlertGroup", on_delete=models.CASCADE, related_name="+")
+    said = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sink", "group"], name="receipt_once_per_sink_and_group")]
+
+    def __str__(self) -> str:
+        return f"of sink {self.sink_id} about group {self.group_id}"
+
+
 class Attempt(models.Model):
     """One try of a delivery, written before the call and completed after it."""
 

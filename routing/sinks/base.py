@@ -20,6 +20,8 @@ from sensor.alert import Priority
 
 EXCERPT = 4096
 """Characters of a request and of a response that an attempt keeps."""
+MOST_RECEIPT = 200
+"""Characters of a value in a receipt."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Message:
     alert_count: int
     """How many alerts it stands for; more than `alerts` holds where there were many."""
     created_at: datetime
+    receipt: Mapping[str, str] = field(default_factory=dict)
+    """What the sink last gave as `Outcome.receipt` for this group; empty before, and for kinds that keep none."""
 
     @property
     def newest(self) -> AlertFacts:
@@ -108,6 +112,10 @@ class Outcome:
     """True where a failed attempt may have reached the receiver all the same."""
     request: str = field(default="", repr=False)
     response: str = field(default="", repr=False)
+    receipt: Mapping[str, str] | None = None
+    """What the sink wants to be given with its next message about the group, such as the number of the message that
+    it will edit or reply to; empty forgets what it had, None leaves it. It may be lost, and people may delete what it
+    names, so a sink must do without."""
 
 
 class Sender(ABC):
@@ -121,6 +129,8 @@ class Sender(ABC):
     """Told when a group is acknowledged."""
     paging: ClassVar[bool] = False
     """Wakes people up: given up on after hours, not days."""
+    keeps_receipts: ClassVar[bool] = False
+    """Has use for `Message.receipt`; reading them takes a query."""
     package: ClassVar[str] = ""
     """A Python package that it needs and the server works without; import it where it is used, not at the top."""
 
@@ -169,4 +179,10 @@ class Sender(ABC):
             error=self.masked(outcome.error),
             request=self.masked(outcome.request),
             response=self.masked(outcome.response),
+            receipt=None if outcome.receipt is None else _kept(outcome.receipt),
         )
+
+
+def _kept(receipt: Mapping[str, str]) -> dict[str, str]:
+    """A receipt without what a database refuses; its values come from a receiver."""
+    return {name: storable_text(value)[:MOST_RECEIPT] for name, value in receipt.items()}

@@ -2,15 +2,20 @@
 
 Limits: discord.com/developers, "Message resource", "Embed limits": title 256 characters, description 4,096, 25 fields
 with names of 256 and values of 1,024, footer 2,048, and 6,000 in all of these together. Without `wait=true` an
-error while saving is not told. A 404 means that the webhook was deleted; a 429 has `Retry-After`.
+error while saving is not told. A 404 means that the webhook was deleted; a 429 has `Retry-After`. "Webhook resource",
+"Edit Webhook Message": a message can be changed through the webhook that sent it.
 """
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
+
+import orjson
 
 from routing.kinds import Secret, option
 from routing.sinks import markdown, wording
-from routing.sinks.base import Message, Outcome
+from routing.sinks.base import Message, Outcome, Verdict
 from routing.sinks.http import HttpSender
 
 
@@ -19,6 +24,8 @@ class Discord(HttpSender):
 
     kind = "discord"
     label = "Discord"
+    sends_acknowledged = True
+    keeps_receipts = True
 
     @dataclass(frozen=True)
     class Config:
@@ -37,9 +44,31 @@ class Discord(HttpSender):
         )
 
     def send(self, message: Message) -> Outcome:
-        url = str(self.config.webhook_url)
-        query = "wait=true" + (f"&thread_id={self.config.thread_id}" if self.config.thread_id.isdigit() else "")
-        return self.post(f"{url}{'&' if '?' in url else '?'}{query}", self.payload(message))
+        told = message.receipt.get("message", "") if message.receipt.get("place") == self._place() else ""
+        if told.isdigit() and message.event in ("acknowledged", "resolved"):
+            outcome = self.post(self._url(f"/messages/{told}"), self.payload(message), method="PATCH")
+            # A 404 may mean that only the message is gone; a new one will tell.
+            if outcome.verdict is not Verdict.GONE:
+                over = outcome.verdict is Verdict.SENT and message.event == "resolved"
+                return replace(outcome, receipt={}) if over else outcome
+        outcome = self.post(self._url("", wait="true"), self.payload(message))
+        posted = _message_id(outcome.response)
+        if outcome.verdict is not Verdict.SENT or not posted:
+            return outcome
+        newest = {"message": posted, "place": self._place()}
+        return replace(outcome, receipt={} if message.event == "resolved" else newest)
+
+    def _url(self, path: str, **query: str) -> str:
+        address, _, given = str(self.config.webhook_url).partition("?")
+        if self.config.thread_id.isdigit():
+            query["thread_id"] = self.config.thread_id
+        asked = "&".join(filter(None, (given, urlencode(query))))
+        return f"{address.rstrip('/')}{path}{'?' if asked else ''}{asked}"
+
+    def _place(self) -> str:
+        """Names the webhook and thread without telling the address, which is a secret."""
+        place = f"{self.config.webhook_url} {self.config.thread_id}"
+        return hashlib.sha256(place.encode()).hexdigest()[:16]
 
     def may_repeat(self) -> bool:
         return bool(self.config.repeat_unknown)
@@ -74,3 +103,12 @@ class Discord(HttpSender):
                 }
             ],
         }
+
+
+def _message_id(body: str) -> str:
+    """The number of the message in Discord's answer; empty where there is none."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(said.get("id", "")) if isinstance(said, dict) else ""

@@ -1,11 +1,15 @@
 """Slack: one Block Kit message for each telling of a group, by incoming webhook or by bot token.
 
+A bot's first message about a group shows the group's state: it is changed in place (chat.update) whenever there is
+something to tell, and what is told goes into its thread.
+
 Limits: docs.slack.dev, "Block Kit reference" and "Truncating content": header 150 characters, section text 3,000,
 field 2,000, ten fields, text kept below 4,000. An incoming webhook answers the text `ok`; the Web API answers 200
 whatever happened and puts the result into `ok` and `error`.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -40,6 +44,10 @@ _CREDENTIALS = {
     "token_revoked",
 }
 _GONE = {"channel_not_found", "is_archived", "channel_is_archived", "no_service"}
+# chat.update, "Errors": somebody deleted the message, or it may not be changed (any more).
+_DELETED = {"message_not_found"}
+_FIXED = {"cant_update_message", "edit_window_closed", "update_failed"}
+_BEGINNING = re.compile(r'\{"ok":true,"channel":"(?P<channel>[^"]*)","ts":"(?P<ts>[^"]*)",')
 
 
 def escape(text: str) -> str:
@@ -66,6 +74,8 @@ class Slack(HttpSender):
 
     kind = "slack"
     label = "Slack"
+    sends_acknowledged = True
+    keeps_receipts = True
 
     @dataclass(frozen=True)
     class Config:
@@ -84,6 +94,11 @@ class Slack(HttpSender):
         channel: str = option(
             "Where the bot posts: a channel's id or name.", label="Channel", default="", placeholder="#security"
         )
+        threads: bool = option(
+            "A bot changes its first message about a group to show how it stands, and tells more in its thread.",
+            label="Threads",
+            default=True,
+        )
         api_url: str = option("Slack's Web API.", label="API address", default="https://slack.com/api")
         repeat_unknown: bool = option(
             "Send again when it is not known whether a try arrived. Slack cannot tell a repeat.",
@@ -96,22 +111,48 @@ class Slack(HttpSender):
             return self.post(self.config.webhook_url, self.payload(message))
         if not self.config.bot_token or not self.config.channel:
             return Outcome(Verdict.FAILED, "Slack needs a webhook URL, or a bot token and a channel")
-        return self.post(
-            f"{self.config.api_url.rstrip('/')}/chat.postMessage",
-            {"channel": self.config.channel, "unfurl_links": False, **self.payload(message)},
-            headers={"Authorization": f"Bearer {self.config.bot_token}"},
-        )
+        first = message.receipt
+        if not self.config.threads or first.get("asked") != self.config.channel:
+            return self._posted(message)
+        # First what may be done twice: where the second call fails, both are tried again.
+        place = {"channel": first["channel"], "ts": first["ts"]}
+        shown = self._call("chat.update", {**place, **self.payload(message)})
+        error = _said(shown.response).get("error")
+        if error in _DELETED:
+            return self._posted(message)
+        if shown.verdict is not Verdict.SENT and error not in _FIXED:
+            return shown
+        told = self._call("chat.postMessage", self._reply(message, first["channel"], first["ts"]))
+        over = told.verdict is Verdict.SENT and message.event == "resolved"
+        return replace(told, receipt={}) if over else told
+
+    def _posted(self, message: Message) -> Outcome:
+        """A message of its own, which becomes the group's."""
+        payload = {"channel": self.config.channel, "unfurl_links": False, **self.payload(message)}
+        outcome = self._call("chat.postMessage", payload)
+        said = _said(outcome.response)
+        if outcome.verdict is not Verdict.SENT or not self.config.threads or "ts" not in said:
+            return outcome
+        first = {"channel": str(said.get("channel")), "ts": str(said["ts"]), "asked": self.config.channel}
+        return replace(outcome, receipt={} if message.event == "resolved" else first)
+
+    def _call(self, method: str, payload: dict[str, Any]) -> Outcome:
+        url = f"{self.config.api_url.rstrip('/')}/{method}"
+        return self.post(url, payload, headers={"Authorization": f"Bearer {self.config.bot_token}"})
+
+    def _reply(self, message: Message, channel: str, thread: str) -> dict[str, Any]:
+        """New alerts in full; of an acknowledgement or an end one line, for the first message says the rest."""
+        line = {"text": fitted(f"{wording.headline(message)} · {message.reason}", 3000)}
+        told = self.payload(message) if message.event == "firing" else line
+        return {"channel": channel, "thread_ts": thread, "unfurl_links": False, **told}
 
     def may_repeat(self) -> bool:
         return bool(self.config.repeat_unknown)
 
     def judge(self, answer: Answer) -> tuple[Verdict, str]:
         """The Web API says what happened in the body, and webhooks answer errors as text."""
-        try:
-            body = orjson.loads(answer.body)
-        except orjson.JSONDecodeError:
-            body = None
-        if isinstance(body, dict):
+        body = _said(answer.text)
+        if body:
             if body.get("ok") is True:
                 return verdict(answer.status)
             error = str(body.get("error", ""))
@@ -168,6 +209,17 @@ class Slack(HttpSender):
         )
         blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": fitted(context, 1900)}]})
         return blocks
+
+
+def _said(body: str) -> dict[str, Any]:
+    """The Web API's answer; empty where it is something else."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # It repeats the message with every letter escaped, and long answers are cut.
+        head = _BEGINNING.match(body)
+        return {"ok": True, **head.groupdict()} if head else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _section(text: str) -> dict[str, Any]:

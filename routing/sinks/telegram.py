@@ -36,6 +36,8 @@ class Telegram(HttpSender):
 
     kind = "telegram"
     label = "Telegram"
+    sends_acknowledged = True
+    keeps_receipts = True
 
     @dataclass(frozen=True)
     class Config:
@@ -53,11 +55,30 @@ class Telegram(HttpSender):
         )
 
     def send(self, message: Message) -> Outcome:
-        url = f"{self.config.api_url.rstrip('/')}/bot{self.config.token}/sendMessage"
-        outcome = self.post(url, self.payload(message))
+        first = message.receipt.get("message", "") if message.receipt.get("place") == self._place() else ""
+        payload = self.payload(message)
+        if first.isdigit():
+            reply = {"message_id": int(first), "allow_sending_without_reply": True}
+            outcome = self._sent({**payload, "reply_parameters": reply})
+            # In a topic it is not sent where the first message was deleted.
+            if not _has_lost_the_first(outcome):
+                over = outcome.verdict is Verdict.SENT and message.event == "resolved"
+                return replace(outcome, receipt={}) if over else outcome
+        outcome = self._sent(payload)
+        result = _parsed(outcome.response).get("result")
+        if outcome.verdict is not Verdict.SENT or not isinstance(result, dict) or "message_id" not in result:
+            return outcome
+        posted = {"message": str(result["message_id"]), "place": self._place()}
+        return replace(outcome, receipt={} if message.event == "resolved" else posted)
+
+    def _sent(self, payload: dict[str, Any]) -> Outcome:
+        outcome = self.post(f"{self.config.api_url.rstrip('/')}/bot{self.config.token}/sendMessage", payload)
         if outcome.verdict is Verdict.RETRY and outcome.retry_after is None:
             return replace(outcome, retry_after=_asked_to_wait(outcome.response))
         return outcome
+
+    def _place(self) -> str:
+        return f"{self.config.chat_id} {self.config.thread_id}"
 
     def may_repeat(self) -> bool:
         return bool(self.config.repeat_unknown)
@@ -99,7 +120,8 @@ class Telegram(HttpSender):
             "text": "\n\n".join(parts),
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": True},
-            "disable_notification": self.config.silent,
+            # That somebody looks after it is no reason to wake the others.
+            "disable_notification": self.config.silent or message.event == "acknowledged",
         }
         if self.config.thread_id:
             payload["message_thread_id"] = self.config.thread_id
@@ -126,6 +148,11 @@ def _parsed(body: bytes | str) -> dict[str, Any]:
 def _parameter(said: dict[str, Any], name: str) -> Any:
     parameters = said.get("parameters")
     return parameters.get(name) if isinstance(parameters, dict) else None
+
+
+def _has_lost_the_first(outcome: Outcome) -> bool:
+    said = str(_parsed(outcome.response).get("description", "")).lower()
+    return outcome.verdict is Verdict.FAILED and "repl" in said
 
 
 def _asked_to_wait(body: str) -> float | None:

@@ -14,7 +14,7 @@ from django.db.models import Q
 from pytest_httpserver import HTTPServer
 
 from routing import backoff, claims, deliveries
-from routing.models import Attempt, AuditEntry, Delivery, Sink
+from routing.models import Attempt, AuditEntry, Delivery, Receipt, Sink
 from tests import build
 from tests.build import NOW
 
@@ -67,6 +67,28 @@ def test_a_delivery_is_sent_once_and_every_try_is_written_down(sink: Sink, https
     sink.refresh_from_db()
     assert sink.last_sent_at is not None
     assert len(httpserver.log) == 1
+
+
+def test_what_a_sink_remembers_of_a_group_comes_back_with_its_next_message(httpserver: HTTPServer) -> None:
+    sink = build.sink(
+        "slack", config={"channel": "#sec", "api_url": httpserver.url_for("/")}, secrets={"bot_token": "xoxb-1"}
+    )
+    httpserver.expect_request(re.compile(".*")).respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
+    for event in ("firing", "firing", "resolved", "firing"):
+        delivery = about_a_group(sink, event=event)
+        deliveries.send(delivery.pk, SOON)
+    asked = [(request.path, request.get_json().get("thread_ts")) for request, _ in httpserver.log]
+    first, changed, told = ("/chat.postMessage", None), ("/chat.update", None), ("/chat.postMessage", "1.2")
+    assert asked == [first, changed, told, changed, told, first]
+
+
+def test_a_test_message_leaves_nothing_to_remember(httpserver: HTTPServer, erin: User) -> None:
+    sink = build.sink(
+        "slack", config={"channel": "#sec", "api_url": httpserver.url_for("/")}, secrets={"bot_token": "xoxb-1"}
+    )
+    httpserver.expect_request(re.compile(".*")).respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
+    assert deliveries.test(sink, erin, NOW, None).outcome == "sent"
+    assert not Receipt.objects.exists()
 
 
 def test_an_answer_that_no_database_keeps_does_not_cost_the_outcome(sink: Sink, httpserver: HTTPServer) -> None:

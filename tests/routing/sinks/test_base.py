@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from routing.sinks.base import Message, Outcome, Sender, Verdict
+from routing.sinks.base import MOST_RECEIPT, Message, Outcome, Sender, Verdict
 from tests.routing.sinks import samples
 
 
@@ -30,6 +30,18 @@ def test_a_kind_without_its_package_says_what_to_install_and_sends_nothing() -> 
 
 def test_a_package_that_is_there_is_not_missing() -> None:
     assert type("Fed", (Pigeon,), {"package": "typing-extensions"}).missing() == ""
+
+
+def test_a_receipt_is_passed_on_as_text_that_can_be_stored() -> None:
+    class Receipts(Pigeon):
+        def send(self, message: Message) -> Outcome:
+            return Outcome(Verdict.SENT, receipt={"ts": "1\x00" + "2" * 999})
+
+    receipt = Receipts({}).deliver(samples.message()).receipt
+    assert receipt is not None
+    assert len(receipt["ts"]) == MOST_RECEIPT
+    assert "\x00" not in receipt["ts"]
+    assert Pigeon({}).deliver(samples.message()).receipt is None
 
 
 def test_what_an_outcome_says_is_passed_on_whole() -> None:

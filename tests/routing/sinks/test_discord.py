@@ -55,6 +55,55 @@ def test_discord_is_asked_whether_it_was_saved(httpserver: HTTPServer, options: 
     assert sender.deliver(samples.message()).verdict is Verdict.SENT
 
 
+def hook(httpserver: HTTPServer, **options: str) -> Discord:
+    return Discord({"webhook_url": httpserver.url_for("/hook?with_components=true"), "thread_id": "42", **options})
+
+
+def receipt(of: Discord) -> dict[str, str]:
+    return {"message": "7", "place": of._place()}
+
+
+def test_a_message_is_remembered_without_the_webhooks_address(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_json({"id": "7"})
+    outcome = hook(httpserver).deliver(samples.message(receipt={"message": "6", "place": "elsewhere"}))
+    assert outcome.receipt == receipt(hook(httpserver))
+    assert "hook" not in str(outcome.receipt)
+
+
+@pytest.mark.parametrize(("event", "kept"), [("acknowledged", None), ("resolved", {})])
+def test_how_a_group_stands_is_shown_in_its_newest_message(
+    httpserver: HTTPServer, event: str, kept: dict[str, str] | None
+) -> None:
+    query = "with_components=true&thread_id=42"
+    httpserver.expect_request("/hook/messages/7", method="PATCH", query_string=query).respond_with_json({"id": "7"})
+    message = samples.message(event, receipt=receipt(hook(httpserver)))
+    outcome = hook(httpserver).deliver(message)
+    assert (outcome.verdict, outcome.receipt) == (Verdict.SENT, kept)
+    assert httpserver.log[0][0].get_json() == hook(httpserver).payload(message)
+
+
+def test_new_alerts_are_a_new_message_which_people_notice(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook", method="POST").respond_with_json({"id": "8"})
+    outcome = hook(httpserver).deliver(samples.message(receipt=receipt(hook(httpserver))))
+    assert outcome.receipt == {**receipt(hook(httpserver)), "message": "8"}
+
+
+@pytest.mark.parametrize(("exists", "verdict"), [(True, Verdict.SENT), (False, Verdict.GONE)])
+def test_where_the_message_was_deleted_another_tells_if_the_webhook_is_still_there(
+    httpserver: HTTPServer, exists: bool, verdict: Verdict
+) -> None:
+    httpserver.expect_request("/hook/messages/7").respond_with_json({"code": 10008}, status=404)
+    httpserver.expect_request("/hook").respond_with_json({"id": "8"}, status=200 if exists else 404)
+    message = samples.message("resolved", receipt=receipt(hook(httpserver)))
+    assert hook(httpserver).deliver(message).verdict is verdict
+
+
+def test_a_message_of_another_thread_is_not_changed(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook", method="POST").respond_with_json({"id": "8"})
+    message = samples.message("resolved", receipt=receipt(hook(httpserver, thread_id="43")))
+    assert hook(httpserver).deliver(message).verdict is Verdict.SENT
+
+
 def test_a_deleted_webhook_is_gone(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/hook").respond_with_json({"message": "Unknown Webhook", "code": 10015}, status=404)
     assert Discord({"webhook_url": httpserver.url_for("/hook")}).deliver(samples.message()).verdict is Verdict.GONE

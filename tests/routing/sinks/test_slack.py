@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -70,6 +71,100 @@ def test_a_bot_posts_to_its_channel_with_its_token(httpserver: HTTPServer) -> No
     request = httpserver.log[0][0]
     assert request.headers["Authorization"] == "Bearer xoxb-not-a-token"
     assert request.get_json()["channel"] == "#security"
+
+
+FIRST = {"channel": "C1", "ts": "1.2", "asked": "#security"}
+
+
+def answers(httpserver: HTTPServer, *said: dict[str, Any]) -> None:
+    """Slack's answers to the next calls, in order."""
+    for one in said:
+        httpserver.expect_oneshot_request(re.compile("/api/chat.*")).respond_with_json(one)
+
+
+def calls(httpserver: HTTPServer) -> list[tuple[str, dict[str, Any]]]:
+    return [(request.path.removeprefix("/api/"), request.get_json()) for request, _ in httpserver.log]
+
+
+POSTED = {"ok": True, "channel": "C1", "ts": "1.2"}
+UPDATED = {"ok": True, "channel": "C1", "ts": "1.2", "text": "x"}
+
+
+def test_a_bots_first_message_is_what_it_remembers(httpserver: HTTPServer) -> None:
+    answers(httpserver, POSTED)
+    assert bot(httpserver).deliver(samples.message()).receipt == FIRST
+
+
+@pytest.mark.parametrize("event", ["firing", "acknowledged", "resolved"])
+def test_later_messages_change_the_first_and_go_into_its_thread(httpserver: HTTPServer, event: str) -> None:
+    answers(httpserver, UPDATED, {"ok": True, "channel": "C1", "ts": "3.4"})
+    message = samples.message(event, receipt=FIRST)
+    outcome = bot(httpserver).deliver(message)
+    assert outcome.verdict is Verdict.SENT
+    # The end of a group ends its thread: what comes after it is news.
+    assert outcome.receipt == ({} if event == "resolved" else None)
+    (first, changed), (second, told) = calls(httpserver)
+    assert (first, second) == ("chat.update", "chat.postMessage")
+    assert changed == {"channel": "C1", "ts": "1.2", **bot(httpserver).payload(message)}
+    assert (told["channel"], told["thread_ts"]) == ("C1", "1.2")
+    assert ("attachments" in told) == (event == "firing")
+    assert event == "firing" or told["text"].endswith(" · new alerts in the group")
+
+
+def test_where_the_first_message_was_deleted_another_takes_its_place(httpserver: HTTPServer) -> None:
+    answers(httpserver, {"ok": False, "error": "message_not_found"}, {**POSTED, "ts": "5.6"})
+    outcome = bot(httpserver).deliver(samples.message(receipt=FIRST))
+    assert (outcome.verdict, outcome.receipt) == (Verdict.SENT, {**FIRST, "ts": "5.6"})
+    assert "thread_ts" not in calls(httpserver)[1][1]
+
+
+@pytest.mark.parametrize("error", ["cant_update_message", "edit_window_closed"])
+def test_where_the_first_message_may_not_be_changed_its_thread_goes_on(httpserver: HTTPServer, error: str) -> None:
+    answers(httpserver, {"ok": False, "error": error}, POSTED)
+    assert bot(httpserver).deliver(samples.message(receipt=FIRST)).verdict is Verdict.SENT
+    assert calls(httpserver)[1][1]["thread_ts"] == "1.2"
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "count"),
+    [
+        ([{"ok": False, "error": "ratelimited"}], Verdict.RETRY, 1),
+        ([{"ok": False, "error": "token_revoked"}], Verdict.CREDENTIALS, 1),
+        ([UPDATED, {"ok": False, "error": "ratelimited"}], Verdict.RETRY, 2),
+    ],
+)
+def test_nothing_is_told_twice_where_one_of_two_calls_fails(
+    httpserver: HTTPServer, said: list[dict[str, Any]], verdict: Verdict, count: int
+) -> None:
+    answers(httpserver, *said)
+    outcome = bot(httpserver).deliver(samples.message("resolved", receipt=FIRST))
+    assert (outcome.verdict, outcome.receipt, len(httpserver.log)) == (verdict, None, count)
+
+
+def test_another_channel_begins_another_thread(httpserver: HTTPServer) -> None:
+    answers(httpserver, {**POSTED, "channel": "C2"})
+    elsewhere = Slack({**vars(bot(httpserver).config), "channel": "#other"})
+    outcome = elsewhere.deliver(samples.message(receipt=FIRST))
+    assert outcome.receipt == {"channel": "C2", "ts": "1.2", "asked": "#other"}
+
+
+def test_without_threads_every_message_stands_alone(httpserver: HTTPServer) -> None:
+    answers(httpserver, POSTED)
+    alone = Slack({**vars(bot(httpserver).config), "threads": False})
+    assert alone.deliver(samples.message(receipt=FIRST)).receipt is None
+    assert [name for name, _ in calls(httpserver)] == ["chat.postMessage"]
+
+
+def test_the_end_of_a_group_that_nobody_remembers_is_not_remembered(httpserver: HTTPServer) -> None:
+    answers(httpserver, POSTED)
+    assert bot(httpserver).deliver(samples.message("resolved")).receipt == {}
+
+
+def test_an_answer_that_is_too_long_to_be_read_is_understood_by_its_beginning(httpserver: HTTPServer) -> None:
+    said = json.dumps({**POSTED, "message": {"text": "😀" * 20_000}}, separators=(",", ":"))
+    httpserver.expect_request("/api/chat.postMessage").respond_with_data(said)
+    outcome = bot(httpserver).deliver(samples.message())
+    assert (outcome.verdict, outcome.receipt) == (Verdict.SENT, FIRST)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,39 @@ def test_a_message_goes_to_its_chat_and_topic(httpserver: HTTPServer) -> None:
     assert "message_thread_id" not in sent
 
 
+FIRST = {"message": "7", "place": "-100 0"}
+
+
+def test_the_first_message_is_remembered_and_answered(httpserver: HTTPServer) -> None:
+    for number in (7, 8, 9):
+        httpserver.expect_oneshot_request(re.compile(".*")).respond_with_json(
+            {"ok": True, "result": {"message_id": number}}
+        )
+    assert bot(httpserver).deliver(samples.message()).receipt == FIRST
+    assert bot(httpserver).deliver(samples.message("acknowledged", receipt=FIRST)).receipt is None
+    assert bot(httpserver).deliver(samples.message("resolved", receipt=FIRST)).receipt == {}
+    first, second, third = [request.get_json() for request, _ in httpserver.log]
+    assert "reply_parameters" not in first
+    assert second["reply_parameters"] == third["reply_parameters"]
+    assert second["reply_parameters"] == {"message_id": 7, "allow_sending_without_reply": True}
+    assert [one["disable_notification"] for one in (first, second, third)] == [False, True, False]
+
+
+def test_where_the_first_message_is_gone_another_is_sent(httpserver: HTTPServer) -> None:
+    lost = {"ok": False, "error_code": 400, "description": "Bad Request: message to be replied not found"}
+    httpserver.expect_oneshot_request(re.compile(".*")).respond_with_json(lost, status=400)
+    httpserver.expect_oneshot_request(re.compile(".*")).respond_with_json({"ok": True, "result": {"message_id": 8}})
+    outcome = bot(httpserver).deliver(samples.message(receipt=FIRST))
+    assert (outcome.verdict, outcome.receipt) == (Verdict.SENT, {**FIRST, "message": "8"})
+
+
+@pytest.mark.parametrize("changed", [{"chat_id": "-200"}, {"thread_id": 3}])
+def test_a_message_of_another_chat_is_not_answered(httpserver: HTTPServer, changed: dict[str, object]) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_json({"ok": True, "result": {"message_id": 8}})
+    Telegram({**vars(bot(httpserver).config), **changed}).deliver(samples.message(receipt=FIRST))
+    assert "reply_parameters" not in httpserver.log[0][0].get_json()
+
+
 @pytest.mark.parametrize(
     ("status", "description", "verdict"),
     [
