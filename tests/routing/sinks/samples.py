@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,11 +17,24 @@ SITE = "https://sensor.example"
 EVENTS = ("firing", "acknowledged", "resolved", "test")
 
 
+@cache
+def _golden(kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FIXTURES / f"{kind}.json").read_text(encoding="utf-8"))
+    return found
+
+
 def options(kind: str, server: str) -> dict[str, Any]:
     """The kind's example options, with the address of a local receiver in place of `{server}`."""
-    text = (FIXTURES / kind / "options.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text.replace("{server}", server))
+    found: dict[str, Any] = json.loads(json.dumps(_golden(kind)["options"]).replace("{server}", server))
     return found
+
+
+def golden(kind: str, name: str) -> Any:
+    """What the kind sends for a sample message; None where its file does not say.
+
+    Kinds that send what the webhook sends have nothing of their own.
+    """
+    return _golden(kind).get(name)
 
 
 def alert(**fields: Any) -> AlertFacts:

@@ -1,4 +1,3 @@
-import json
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,7 +27,7 @@ def test_binary_has_its_attributes_in_headers_and_the_data_as_body(httpserver: H
         "time": "2026-11-23T12:00:00+00:00",
         "subject": "Read%20sensitive%20file",
     }
-    golden = json.loads((samples.FIXTURES / "cloudevents" / "firing.json").read_text(encoding="utf-8"))
+    golden = samples.golden("cloudevents", "firing")
     assert got.get_json() == golden["data"]
 
 

@@ -7,7 +7,7 @@ from tests.routing.sinks import samples
 
 
 def test_it_is_the_body_of_the_webhook() -> None:
-    golden = json.loads((samples.FIXTURES / "webhook" / "firing.json").read_text(encoding="utf-8"))
+    golden = samples.golden("webhook", "firing")
     assert json.loads(document.fitted(samples.message(), 100_000)) == golden
 
 

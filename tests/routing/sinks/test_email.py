@@ -96,7 +96,7 @@ def test_the_text_is_the_one_in_the_fixture(port: int, mailbox: Mailbox) -> None
     sender(port).deliver(samples.message())
     text = mailbox.mails[0].get_body(("plain",))
     assert text is not None
-    assert text.get_content().replace("\r\n", "\n") == (samples.FIXTURES / "email" / "firing.txt").read_text("utf-8")
+    assert text.get_content().replace("\r\n", "\n") == "\n".join(samples.golden("email", "firing"))
 
 
 def test_a_repeat_has_the_same_id_and_a_group_is_one_thread(port: int, mailbox: Mailbox) -> None:

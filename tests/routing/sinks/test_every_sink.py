@@ -38,8 +38,8 @@ def address(httpserver: HTTPServer) -> str:
 
 def success(kind: str) -> bytes:
     """What the kind's receiver says in the body when it took the message; nothing for those that only have a status."""
-    path = samples.FIXTURES / kind / "answer.json"
-    return path.read_bytes() if path.exists() else b""
+    said = samples.golden(kind, "answer")
+    return json.dumps(said).encode() if said else b""
 
 
 def answer(httpserver: HTTPServer, status: int, body: bytes = b"", **headers: str) -> None:
@@ -211,8 +211,7 @@ def told(kind: str, event: str) -> bool:
 def test_the_payload_is_the_one_in_the_fixture(kind: str, event: str, httpserver: HTTPServer, address: str) -> None:
     answer(httpserver, 200, success(kind))
     sender(kind, address).deliver(samples.message(event))
-    golden = samples.FIXTURES / kind / f"{event}.json"
-    assert documents(httpserver.log[0][0]) == json.loads(golden.read_text(encoding="utf-8"))
+    assert documents(httpserver.log[0][0]) == samples.golden(kind, event)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -27,8 +27,7 @@ def sender(**options: object) -> File:
 def test_a_message_is_the_line_in_the_fixture(folder: Path, event: str) -> None:
     assert sender().deliver(samples.message(event)).verdict is Verdict.SENT
     (line,) = (folder / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
-    golden = samples.FIXTURES / "file" / f"{event}.json"
-    assert json.loads(line) == json.loads(golden.read_text(encoding="utf-8"))
+    assert json.loads(line) == samples.golden("webhook", event)
 
 
 def test_only_the_owner_and_the_group_can_read_it(folder: Path) -> None:

@@ -40,8 +40,7 @@ def test_a_message_is_the_record_in_the_fixture(broker: Cluster, event: str) -> 
     outcome = sender(broker.brokers).deliver(samples.message(event))
     assert (outcome.verdict, outcome.error, outcome.response) == (Verdict.SENT, "", "partition 0, offset 0")
     (record,) = broker.records()
-    golden = samples.FIXTURES / "kafka" / f"{event}.json"
-    assert json.loads(record.value() or b"") == json.loads(golden.read_text(encoding="utf-8"))
+    assert json.loads(record.value() or b"") == samples.golden("webhook", event)
     assert record.headers() == [
         ("delivery", str(samples.DELIVERY).encode()),
         ("type", f"alerts.{event}".encode()),

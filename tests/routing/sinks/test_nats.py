@@ -119,8 +119,7 @@ def test_a_message_is_the_one_in_the_fixture(stream: Stream, port: int, event: s
     assert (outcome.verdict, outcome.error, outcome.response) == (Verdict.SENT, "", "stream ALERTS, sequence 1")
     headers, body = stream.message(1)
     assert headers.split("\r\n")[1:3] == [f"Nats-Msg-Id: {samples.DELIVERY}", f"Type: alerts.{event}"]
-    golden = samples.FIXTURES / "nats" / f"{event}.json"
-    assert json.loads(body) == json.loads(golden.read_text(encoding="utf-8"))
+    assert json.loads(body) == samples.golden("webhook", event)
 
 
 def test_a_repeated_delivery_is_stored_once(stream: Stream, port: int) -> None:

@@ -60,8 +60,7 @@ def test_a_message_is_the_entry_in_the_fixture(server: redis.Redis, port: int, e
     ((entry, fields),) = server.xrange("sensorapp:alerts")
     assert entry == outcome.response
     assert (fields["delivery"], fields["type"]) == (str(samples.DELIVERY), f"alerts.{event}")
-    golden = samples.FIXTURES / "redis_stream" / f"{event}.json"
-    assert json.loads(fields["body"]) == json.loads(golden.read_text(encoding="utf-8"))
+    assert json.loads(fields["body"]) == samples.golden("webhook", event)
 
 
 def test_the_largest_message_is_cut_and_added(server: redis.Redis, port: int) -> None:

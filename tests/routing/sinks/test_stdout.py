@@ -14,8 +14,7 @@ def test_a_message_is_the_line_in_the_fixture(capfd: pytest.CaptureFixture[str],
     assert Stdout({}).deliver(samples.message(event)).verdict is Verdict.SENT
     written = capfd.readouterr().out
     assert written.count("\n") == 1
-    golden = samples.FIXTURES / "stdout" / f"{event}.json"
-    assert json.loads(written) == json.loads(golden.read_text(encoding="utf-8"))
+    assert json.loads(written) == samples.golden("webhook", event)
 
 
 def test_a_prefix_stays_on_the_line(capfd: pytest.CaptureFixture[str]) -> None:

@@ -60,8 +60,7 @@ def test_a_message_is_the_one_in_the_fixture(held: str) -> None:
     receiver = Receiver()
     outcome = sender(receiver.port, format=held).deliver(samples.message())
     assert (outcome.verdict, outcome.error, outcome.response) == (Verdict.SENT, "", UNCONFIRMED)
-    golden = (samples.FIXTURES / "syslog" / f"{held}.txt").read_text(encoding="utf-8")
-    assert receiver.end() == [golden.removesuffix("\n")]
+    assert receiver.end() == [samples.golden("syslog", held)]
 
 
 def test_every_alert_is_a_message_and_lengths_count_bytes() -> None:
