@@ -10,16 +10,14 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from routing.kinds import Secret, option
-from routing.sinks import wording
-from routing.sinks.base import AlertFacts, Message, Outcome, Verdict
-from routing.sinks.http import HttpSender, encode
+from routing.sinks import document
+from routing.sinks.base import Message, Outcome, Verdict
+from routing.sinks.http import HttpSender
 
 MOST_BYTES = 256 * 1024
 """Of a body. Most receivers take this; the standard asks for 20 KB, which one alert with many fields can exceed."""
-MOST_VALUE = 8192
 PREFIX = "whsec_"
 # These are the message's own.
 _FORBIDDEN = {"host", "content-length", "content-type", "transfer-encoding", "connection"}
@@ -99,59 +97,5 @@ class Webhook(HttpSender):
         return headers
 
     def body(self, message: Message) -> bytes:
-        """The bytes that are sent and signed. What makes them too many is left out, the oldest alerts first."""
-        alerts = [_alert(alert) for alert in message.alerts]
-        while True:
-            body = encode(self._document(message, alerts))
-            if len(body) <= MOST_BYTES:
-                return body
-            if len(alerts) > 1:
-                del alerts[: max(1, len(alerts) // 2)]
-            else:
-                fields = alerts[0]["output_fields"]
-                largest = max(fields, key=lambda name: len(encode(fields[name])), default=None)
-                if largest is None:
-                    return body
-                del fields[largest]
-
-    def _document(self, message: Message, alerts: list[dict[str, Any]]) -> dict[str, Any]:
-        group = message.group
-        return {
-            "type": f"alerts.{message.event}",
-            "timestamp": message.created_at.isoformat(),
-            "data": {
-                "delivery": str(message.delivery),
-                "reason": message.reason,
-                "route": message.route,
-                "group": {
-                    "key": hashlib.sha256(group.key.encode()).hexdigest(),
-                    "title": group.title,
-                    "priority": group.priority.label,
-                    "labels": dict(group.labels),
-                    "count": group.count,
-                    "first_seen_at": group.first_seen_at.isoformat(),
-                    "last_seen_at": group.last_seen_at.isoformat(),
-                    "url": group.url,
-                },
-                "alert_count": message.alert_count,
-                "alerts": alerts,
-            },
-        }
-
-
-def _alert(alert: AlertFacts) -> dict[str, Any]:
-    return {
-        "uuid": str(alert.uuid),
-        "time": alert.time.isoformat(),
-        "rule": alert.rule,
-        "priority": alert.priority.label,
-        "source": alert.source,
-        "hostname": alert.hostname,
-        "output": wording.cut(alert.output, MOST_VALUE),
-        "output_fields": {
-            name: wording.cut(value, MOST_VALUE) if isinstance(value, str) else value
-            for name, value in alert.output_fields.items()
-        },
-        "tags": list(alert.tags),
-        "url": alert.url,
-    }
+        """The document, of at most `MOST_BYTES`."""
+        return document.fitted(message, MOST_BYTES)
