@@ -5,20 +5,25 @@ import json
 import logging
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from routing import outbound, sinks
+from routing import deliveries, outbound, sinks
 from routing.forms import form_for
 from routing.kinds import is_secret
 from routing.sinks.base import Sender, Verdict
 from routing.sinks.http import HttpSender
+from tests import build
+from tests.routing.certificates import certificate
 from tests.routing.sinks import samples
 
 KINDS = sorted(sinks.kinds())
@@ -168,27 +173,72 @@ def test_a_receiver_that_is_down_is_tried_again_and_got_nothing(kind: str) -> No
     assert "refuses connections" in outcome.error
 
 
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HTTPServer]:
+    """A receiver at localhost whose certificate nobody knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(tmp_path_factory.mktemp("tls"), "localhost"))
+    with HTTPServer(host="127.0.0.1", ssl_context=context) as server:
+        yield server
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+def test_a_certificate_that_is_not_trusted_is_said_and_nothing_is_sent(kind: str, encrypted: HTTPServer) -> None:
+    outcome = sender(kind, f"https://localhost:{encrypted.port}").deliver(samples.message())
+    assert (outcome.verdict, outcome.arrived) == (Verdict.RETRY, False)
+    assert "certificate of localhost is not trusted" in outcome.error
+    assert not encrypted.log
+
+
+def telling(options: Any, address: str) -> set[str]:
+    """The parts of a kind's secret options by which they would be recognised."""
+    values = [str(getattr(options, field.name)) for field in dataclasses.fields(options) if is_secret(field)]
+    parts = {part for value in values for part in (value, *re.split(r"[/\s]+", value.removeprefix(address)))}
+    return {part for part in parts if len(part) > 12 and part != "Authorization:"}  # Shorter ones are words: hooks.
+
+
+def echo(request: Request, status: int = 200) -> Response:
+    return Response(f"{request.url} {request.headers} {request.get_data(as_text=True)}", status)
+
+
 @pytest.mark.parametrize("kind", OVER_HTTP)
 @pytest.mark.parametrize("status", [200, 400, 404, 500])
 def test_no_secret_shows_even_where_the_receiver_echoes_it(
     kind: str, status: int, httpserver: HTTPServer, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def echo(request: Request) -> Response:
-        return Response(f"{request.url} {request.headers} {request.get_data(as_text=True)}", status)
-
-    httpserver.expect_request(EVERYTHING).respond_with_handler(echo)
+    httpserver.expect_request(EVERYTHING).respond_with_handler(lambda request: echo(request, status))
     tried = sender(kind, address)
     with caplog.at_level(logging.DEBUG):
         outcome = tried.deliver(samples.message())
     # The receiver in the test logs its requests; that is not ours to mask.
     logged = [record.getMessage() for record in caplog.records if record.name != "werkzeug"]
     shown = "\n".join([outcome.error, outcome.request, outcome.response, repr(outcome), repr(tried.config), *logged])
-    values = [getattr(tried.config, field.name) for field in dataclasses.fields(tried.config) if is_secret(field)]
-    assert any(values)
-    for value in filter(None, values):
-        for part in {str(value), *re.split(r"[/\s]+", str(value).removeprefix(address))}:
-            if len(part) > 12:  # Shorter ones are words: Authorization, hooks.
-                assert part not in shown or part == "Authorization:"
+    assert telling(tried.config, address)
+    assert [part for part in telling(tried.config, address) if part in shown] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_secret_shows_on_any_page(
+    kind: str, as_user: Any, alice: User, httpserver: HTTPServer, address: str
+) -> None:
+    httpserver.expect_request(EVERYTHING).respond_with_handler(echo)
+    # Others than HTTP find nobody there.
+    server = address if kind in OVER_HTTP else "127.0.0.1:1"
+    options = samples.options(kind, server)
+    hidden = {field.name for field in dataclasses.fields(sinks.kinds()[kind].Config) if is_secret(field)}
+    plain = {name: value for name, value in options.items() if name not in hidden}
+    sink = build.sink(kind, config=plain, secrets={name: options[name] for name in hidden & set(options)})
+    attempt = deliveries.test(sink, alice, timezone.now(), None)
+    client = as_user(alice)
+    pages = [f"/sinks/{path}" for path in ("", f"{sink.pk}/", f"{sink.pk}/edit/")]
+    pages += ["/deliveries/", f"/deliveries/{attempt.delivery_id}/", "/audit/", "/admin/routing/sink/"]
+    pages += [f"/admin/routing/{row._meta.model_name}/{row.pk}/change/" for row in (sink, attempt, attempt.delivery)]
+    for page in pages:
+        answered = client.get(page)
+        assert answered.status_code == 200
+        shown = answered.content.decode()
+        assert [part for part in telling(sender(kind, server).config, server) if part in shown] == [], page
 
 
 @pytest.mark.parametrize("kind", OVER_HTTP)
