@@ -46,6 +46,36 @@ def is_secret(field: dataclasses.Field[Any]) -> bool:
     return field.type is Secret
 
 
+_JSON_TYPES: dict[Any, str] = {str: "string", Secret: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def schema(options: type) -> dict[str, Any]:
+    """An options class as JSON Schema (2020-12): for programs, what `forms.form_for` is for people.
+
+    Raises KeyError for an option of a type that has no word there.
+    """
+    fields = dataclasses.fields(options)
+    return {
+        "type": "object",
+        "properties": {field.name: _property(field) for field in fields},
+        "required": [field.name for field in fields if field.default is dataclasses.MISSING],
+        "additionalProperties": False,
+    }
+
+
+def _property(field: dataclasses.Field[Any]) -> dict[str, Any]:
+    said = field.metadata
+    found: dict[str, Any] = {"title": said["label"], "description": said["help"], "type": _JSON_TYPES[field.type]}
+    if said["choices"]:
+        found["enum"] = list(said["choices"])
+    if is_secret(field):
+        # It can be set and is never given back.
+        found["writeOnly"] = True
+    elif field.default is not dataclasses.MISSING:
+        found["default"] = field.default
+    return found
+
+
 Options = TypeVar("Options")
 
 

@@ -11,7 +11,7 @@ from django.urls import path
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from routing.api import alerts, raw_paths, sensors
+from routing.api import alerts, raw_paths, sensors, sinks
 from routing.api.problems import CONTENT_TYPE, Problem
 from sensor.version import VERSION
 
@@ -33,6 +33,7 @@ class Api(NinjaAPI):
 api = Api(title="sensorapp", version=VERSION, description=__doc__, urls_namespace="api")
 api.add_router("", alerts.router)
 api.add_router("", sensors.router)
+api.add_router("", sinks.router)
 
 
 @api.exception_handler(Problem)

@@ -35,6 +35,25 @@ def add(package: types.ModuleType, name: str, kind: str) -> None:
     (Path(package.__path__[0]) / f"{name}.py").write_text(source)
 
 
+def test_options_are_described_for_programs() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Described:
+        url: Secret = option("Where to.", label="URL")
+        mode: str = option("How.", label="Mode", default="a", choices=("a", "b"))
+        loud: bool = option("Whether.", label="Loud", default=False)
+
+    assert kinds.schema(Described) == {
+        "type": "object",
+        "properties": {
+            "url": {"title": "URL", "description": "Where to.", "type": "string", "writeOnly": True},
+            "mode": {"title": "Mode", "description": "How.", "type": "string", "enum": ["a", "b"], "default": "a"},
+            "loud": {"title": "Loud", "description": "Whether.", "type": "boolean", "default": False},
+        },
+        "required": ["url"],
+        "additionalProperties": False,
+    }
+
+
 def test_a_file_in_the_package_is_a_kind(package: types.ModuleType) -> None:
     add(package, "pigeon", "pigeon")
     assert kinds.scan(package, Base)["pigeon"].kind == "pigeon"

@@ -19,7 +19,7 @@ from werkzeug import Request, Response
 
 from routing import deliveries, outbound, sinks
 from routing.forms import form_for
-from routing.kinds import is_secret
+from routing.kinds import is_secret, schema
 from routing.sinks.base import Sender, Verdict
 from routing.sinks.http import HttpSender
 from tests import build
@@ -275,6 +275,19 @@ def test_the_options_go_through_the_form_and_come_back(kind: str) -> None:
     for field in dataclasses.fields(given):
         if field.name in options:
             assert getattr(again, field.name) == getattr(given, field.name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_schema_of_the_options_describes_them(kind: str) -> None:
+    options = samples.options(kind, "https://receiver.example")
+    described = schema(sinks.kinds()[kind].Config)
+    properties = described["properties"]
+    assert set(described["required"]) <= set(options) <= set(properties)
+    types = {"string": str, "integer": int, "boolean": bool, "number": float}
+    for name, value in options.items():
+        assert type(value) is types[properties[name]["type"]]
+        assert value in properties[name].get("enum", [value])
+    json.dumps(described)
 
 
 @pytest.mark.parametrize("kind", KINDS)
