@@ -23,6 +23,7 @@ from routing.kinds import is_secret, schema
 from routing.sinks.base import Sender, Verdict
 from routing.sinks.http import HttpSender
 from tests import build
+from tests.contract.golden import documents, told
 from tests.routing.certificates import certificate
 from tests.routing.sinks import samples
 
@@ -49,13 +50,6 @@ def success(kind: str) -> bytes:
 
 def answer(httpserver: HTTPServer, status: int, body: bytes = b"", **headers: str) -> None:
     httpserver.expect_request(EVERYTHING).respond_with_data(body, status, headers=headers)
-
-
-def documents(request: Request) -> Any:
-    """The body of a request as JSON: one document, or one a line."""
-    if request.mimetype == "application/x-ndjson":
-        return [json.loads(line) for line in request.get_data().splitlines()]
-    return json.loads(request.get_data())
 
 
 STATUSES = [
@@ -250,13 +244,9 @@ def test_a_message_beyond_every_limit_is_cut_and_sent(kind: str, httpserver: HTT
     assert len(request.get_data()) <= 512_000
 
 
-def told(kind: str, event: str) -> bool:
-    found = sinks.kinds()[kind]
-    return {"resolved": found.sends_resolved, "acknowledged": found.sends_acknowledged}.get(event, True)
-
-
 @pytest.mark.parametrize(
-    ("kind", "event"), [(kind, event) for kind in OVER_HTTP for event in samples.EVENTS if told(kind, event)]
+    ("kind", "event"),
+    [(kind, event) for kind in OVER_HTTP for event in samples.EVENTS if told(sinks.kinds()[kind], event)],
 )
 def test_the_payload_is_the_one_in_the_fixture(kind: str, event: str, httpserver: HTTPServer, address: str) -> None:
     answer(httpserver, 200, success(kind))

@@ -1,21 +1,20 @@
-"""The tables of options in docs/sinks.md, made from each kind's `Config`.
+"""What docs/sinks.md says of each kind of sink: its section, and the table of options made from its `Config`.
 
-`python -m tests.contract.sink_tables` writes them; a test says when they are stale.
+`python -m tests.contract` writes what is missing or stale; a test says when that is needed.
 """
 
 import dataclasses
-import os
+import inspect
 import re
 from pathlib import Path
 
-import django
-
 from routing import sinks
 from routing.kinds import is_secret
+from routing.sinks.base import Sender
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensorapp.settings")
 DOCS = Path(__file__).parents[2] / "docs" / "sinks.md"
 PLACE = re.compile(r"(<!-- options: (?P<kind>\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
+AFTER_THE_KINDS = "## What every sink does\n"
 
 
 def table(options: type) -> str:
@@ -37,11 +36,14 @@ def table(options: type) -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_tables(text: str) -> str:
-    """The document with every table as it must be now."""
+def section(kind: type[Sender]) -> str:
+    """A first section about a kind: what its class says of itself, and its options."""
+    return f"## {kind.label}\n\n{inspect.getdoc(kind)}\n\n<!-- options: {kind.kind} -->\n<!-- end -->\n\n"
+
+
+def complete(text: str) -> str:
+    """The document with a section for every kind, and every table as it must be now."""
+    there = {place["kind"] for place in PLACE.finditer(text)}
+    added = "".join(section(kind) for name, kind in sorted(sinks.kinds().items()) if name not in there)
+    text = text.replace(AFTER_THE_KINDS, added + AFTER_THE_KINDS)
     return PLACE.sub(lambda place: place[1] + table(sinks.kinds()[place["kind"]].Config), text)
-
-
-if __name__ == "__main__":
-    django.setup()
-    DOCS.write_text(with_tables(DOCS.read_text(encoding="utf-8")), encoding="utf-8")

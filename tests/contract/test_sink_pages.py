@@ -1,7 +1,7 @@
 """docs/sinks.md says what the code says."""
 
 from routing import sinks
-from tests.contract.sink_tables import DOCS, PLACE, with_tables
+from tests.contract.sink_pages import DOCS, PLACE, complete
 
 
 def test_every_kind_has_its_table_of_options() -> None:
@@ -11,4 +11,4 @@ def test_every_kind_has_its_table_of_options() -> None:
 
 def test_the_tables_are_those_of_the_code() -> None:
     text = DOCS.read_text(encoding="utf-8")
-    assert with_tables(text) == text, "run python -m tests.contract.sink_tables"
+    assert complete(text) == text, "run python -m tests.contract"
