@@ -16,7 +16,7 @@ import orjson
 
 from routing.kinds import Secret, option
 from routing.outbound import Answer
-from routing.sinks import wording
+from routing.sinks import lengths, wording
 from routing.sinks.base import Message, Outcome, Verdict
 from routing.sinks.http import HttpSender, verdict
 
@@ -56,17 +56,8 @@ def escape(text: str) -> str:
 
 
 def fitted(text: str, limit: int) -> str:
-    """`text`, escaped and cut to `limit` characters without cutting an entity in two."""
-    if len(escape(text)) <= limit:
-        return escape(text)
-    parts: list[str] = []
-    left = limit - 1
-    for piece in map(escape, text):
-        if len(piece) > left:
-            break
-        parts.append(piece)
-        left -= len(piece)
-    return "".join(parts) + "…"
+    """`text`, escaped and cut to `limit` UTF-16 units, the strictest count that "characters" may mean."""
+    return lengths.fitted(text, limit, spell=escape, size=lengths.utf16)
 
 
 class Slack(HttpSender):
@@ -187,7 +178,9 @@ class Slack(HttpSender):
 
     def _blocks(self, message: Message) -> list[dict[str, Any]]:
         alert = message.newest
-        blocks: list[dict[str, Any]] = [_section(fitted(alert.output or alert.rule, 2900))]
+        # An empty text makes Slack refuse the whole message.
+        text = alert.output if alert.output.strip() else wording.headline(message)
+        blocks: list[dict[str, Any]] = [_section(fitted(text, 2900))]
         pairs = [(label, value) for label, value in wording.facts(alert) if label != "Rule"][:8]
         fields = [
             {"type": "mrkdwn", "text": f"*{label}*\n{fitted(wording.cut(value, 300), 1900)}"} for label, value in pairs
