@@ -1,32 +1,24 @@
 """Kafka: every message is a record, keyed by its group, so that a group's messages stay in order.
 
 librdkafka does the talking ("Introduction to librdkafka", "Configuration properties"): idempotent producer, all
-in-sync replicas must have a record before it counts as sent. It dials on its own, so brokers are checked before it
-may: those that are entered, and then those that the cluster names, for a cluster can name any address. Without TLS it
-gets the checked addresses and no names. What is left is a cluster without TLS that names a host whose address
-changes between check and call; with TLS such a host would need the name's certificate.
+in-sync replicas must have a record before it counts as sent.
 """
 
 import threading
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from routing.kinds import Secret, option
-from routing.outbound import AddressRefused, OutboundError, dial_check
-from routing.sinks import addresses, document
+from routing.outbound import AddressRefused
+from routing.sinks import addresses, document, librdkafka
 from routing.sinks.base import Message, Outcome, Sender, Verdict
-
-if TYPE_CHECKING:
-    from confluent_kafka import KafkaError
+from routing.sinks.librdkafka import Failed, NotInstalled, Producer
 
 MOST_BYTES = 256 * 1024
 """Of a record; brokers take about a megabyte unless they are told otherwise."""
-# Together with name resolution they stay below the minute after which a claim on a delivery ends.
-CLUSTER_SECONDS = 10.0
-"""For reaching a broker, signing in and hearing of the topic."""
 RECORD_SECONDS = 20.0
-"""For a record, with the retries that the library makes."""
+"""For reaching a broker and for a record, with the retries that the library makes."""
+TOPIC_SECONDS = 2.0
+"""For a topic that is just being made to be known to all brokers."""
 RECONNECT_SECONDS = 1.0
 """Between two calls of a broker; the library's usual twentieth of a second would lock an account out."""
 
@@ -54,8 +46,8 @@ _FOR_GOOD = {
     "TOPIC_EXCEPTION",
     "UNSUPPORTED_FOR_MESSAGE_FORMAT",
 }
-# After these, waiting longer for the cluster is of no use.
-_TELLING = {"_AUTHENTICATION", "_SSL", "_RESOLVE", "_ALL_BROKERS_DOWN"}
+# Of a connection; after these, waiting longer is of no use.
+_HOPELESS = {"_AUTHENTICATION", "_ALL_BROKERS_DOWN"}
 
 
 class Kafka(Sender):
@@ -64,7 +56,7 @@ class Kafka(Sender):
     kind = "kafka"
     label = "Kafka"
     sends_acknowledged = True
-    package = "confluent-kafka"
+    package = librdkafka.PACKAGE
 
     @dataclass(frozen=True)
     class Config:
@@ -97,60 +89,43 @@ class Kafka(Sender):
         )
 
     def send(self, message: Message) -> Outcome:
-        from confluent_kafka import KafkaException
-
-        body = document.fitted(message, MOST_BYTES)
+        topic, body = self.config.topic, document.fitted(message, MOST_BYTES)
         shown = body.decode("utf-8", "replace")
-        handed_over = False
+        headers = {"delivery": str(message.delivery), "type": f"alerts.{message.event}"}
         try:
-            producer = _kept.producer({"bootstrap.servers": self._bootstrap(), **self._settings()})
-            producer.check_cluster(self.config.topic)
-            handed_over = True
-            where = producer.write(self.config.topic, message, body)
+            producer = _kept.producer(self._settings())
+            key = document.group_id(message)
+            where = producer.write(topic, key, headers, body, seconds=RECORD_SECONDS + 5, hopeless=_HOPELESS)
         except (AddressRefused, ValueError) as error:
-            return Outcome(Verdict.FAILED, str(error), request=shown)
-        except OutboundError as error:
-            return Outcome(Verdict.RETRY, str(error), request=shown)
-        except KafkaException as error:
             _kept.drop()
-            found, text = judged(error.args[0], self.config.topic)
-            return Outcome(found, text, arrived=handed_over and found is Verdict.RETRY, request=shown)
+            return Outcome(Verdict.FAILED, str(error), request=shown)
+        except NotInstalled as error:
+            return Outcome(Verdict.CREDENTIALS, str(error), request=shown)
+        except Failed as error:
+            _kept.drop()
+            found, text = judged(error, topic)
+            return Outcome(found, text, arrived=error.arrived and found is Verdict.RETRY, request=shown)
         return Outcome(Verdict.SENT, request=shown, response=where)
 
-    def _bootstrap(self) -> str:
-        """The brokers that are entered; raises OutboundError where one is refused or none can be resolved."""
-        found: list[str] = []
-        problem: OutboundError | None = None
-        for host, port in addresses.listed(self.config.brokers, 9093 if self.config.tls else 9092):
-            try:
-                checked = [str(address[0]) for _, address in dial_check(host, port)]
-            except AddressRefused:
-                raise
-            except OutboundError as error:
-                problem = error
-                continue
-            # A certificate is for the name.
-            found += [addresses.written(place, port) for place in ([host] if self.config.tls else checked)]
-        if problem is not None and not found:
-            raise problem
-        return ",".join(found)
-
-    def _settings(self) -> dict[str, Any]:
-        """The library's settings, by its own names."""
+    def _settings(self) -> dict[str, str]:
+        """The library's settings, by its own names; raises ValueError where the brokers are none."""
         config = self.config
+        brokers = addresses.listed(config.brokers, 9093 if config.tls else 9092)
         signs_in = config.sasl != "none"
-        settings: dict[str, Any] = {
+        settings = {
+            "bootstrap.servers": ",".join(addresses.written(host, port) for host, port in brokers),
             "client.id": "sensorapp",
-            "enable.idempotence": True,
+            "enable.idempotence": "true",
             "acks": "all",
-            "linger.ms": 0,
-            "message.timeout.ms": round(RECORD_SECONDS * 1000),
-            "socket.timeout.ms": 10_000,
-            "socket.connection.setup.timeout.ms": 5000,
-            "reconnect.backoff.ms": round(RECONNECT_SECONDS * 1000),
+            "linger.ms": "0",
+            "message.timeout.ms": _milliseconds(RECORD_SECONDS),
+            "topic.metadata.propagation.max.ms": _milliseconds(TOPIC_SECONDS),
+            "socket.timeout.ms": "10000",
+            "socket.connection.setup.timeout.ms": "5000",
+            "reconnect.backoff.ms": _milliseconds(RECONNECT_SECONDS),
             "security.protocol": ("SASL_" if signs_in else "") + ("SSL" if config.tls else "PLAINTEXT"),
             # It would write to standard error; what matters comes back as an error.
-            "log_level": 0,
+            "log_level": "0",
         }
         if signs_in:
             settings["sasl.mechanism"] = config.sasl
@@ -164,82 +139,20 @@ class Kafka(Sender):
         return settings | {name: pem for name, pem in certificates.items() if config.tls and pem.strip()}
 
 
-def judged(error: "KafkaError", topic: str) -> tuple[Verdict, str]:
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))
+
+
+def judged(error: Failed, topic: str) -> tuple[Verdict, str]:
     """What an error of the library or of a broker means, and the sentence for it."""
-    name, said = error.name(), error.str()[:300]
-    if name in _CREDENTIALS:
+    said = str(error)[:300]
+    if error.name in _CREDENTIALS:
         return Verdict.CREDENTIALS, f"The cluster refuses the credentials, or lets them not write to {topic}: {said}"
-    if name in _FOR_GOOD:
+    if error.name in _FOR_GOOD:
         return Verdict.FAILED, f"The record cannot be written: {said}"
-    if name in ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC"):
+    if error.name in ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC"):
         return Verdict.RETRY, f"The cluster has no topic {topic}; create it, or enter another"
     return Verdict.RETRY, f"The record was not confirmed: {said}"
-
-
-class _Producer:
-    """A connection to a cluster, and what went wrong with it lately."""
-
-    def __init__(self, settings: dict[str, Any]) -> None:
-        """Raises KafkaException where the settings cannot be used."""
-        from confluent_kafka import Producer
-
-        self.settings = settings
-        self._troubles: list[KafkaError] = []
-        self._producer = Producer({**settings, "error_cb": self._troubles.append})
-
-    def check_cluster(self, topic: str) -> None:
-        """Ask the cluster for its brokers and check each; raises KafkaException and OutboundError."""
-        from confluent_kafka import KafkaException
-
-        self._troubles.clear()
-        until = time.monotonic() + CLUSTER_SECONDS
-        while True:
-            try:
-                cluster = self._producer.list_topics(topic, timeout=0.25)
-                break
-            except KafkaException:
-                self._producer.poll(0)
-                names = {trouble.name() for trouble in self._troubles}
-                if names & _TELLING or time.monotonic() > until:
-                    raise KafkaException(self._worst()) from None
-        for broker in cluster.brokers.values():
-            dial_check(broker.host, broker.port)
-        if (error := cluster.topics[topic].error) is not None:
-            raise KafkaException(error)
-
-    def _worst(self) -> "KafkaError":
-        """The trouble that says most; that nothing can be reached is said by all of them."""
-        from confluent_kafka import KafkaError
-
-        told = [trouble for trouble in self._troubles if trouble.name() != "_ALL_BROKERS_DOWN"]
-        for name in ("_AUTHENTICATION", "_SSL"):
-            told = [trouble for trouble in told if trouble.name() == name] or told
-        silent = KafkaError(KafkaError._TIMED_OUT, f"No broker answered within {CLUSTER_SECONDS:g} s")
-        return told[0] if told else silent
-
-    def write(self, topic: str, message: Message, body: bytes) -> str:
-        """Write a record and wait until the replicas have it; where it is. Raises KafkaException."""
-        from confluent_kafka import KafkaError, KafkaException
-
-        reports: list[Any] = []
-        self._producer.produce(
-            topic,
-            body,
-            document.group_id(message),
-            headers=[("delivery", str(message.delivery)), ("type", f"alerts.{message.event}")],
-            on_delivery=lambda error, record: reports.append((error, record)),
-        )
-        self._producer.flush(RECORD_SECONDS + 5)
-        if not reports:
-            raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
-        error, record = reports[0]
-        if error is not None:
-            raise KafkaException(error)
-        return f"partition {record.partition()}, offset {record.offset()}"
-
-    def close(self) -> None:
-        self._producer.purge()
-        self._producer.close()
 
 
 class _Kept(threading.local):
@@ -248,12 +161,14 @@ class _Kept(threading.local):
     One that failed is not kept, for it would go on calling its brokers by itself.
     """
 
-    last: _Producer | None = None
+    last: Producer | None = None
 
-    def producer(self, settings: dict[str, Any]) -> _Producer:
+    def producer(self, settings: dict[str, str]) -> Producer:
         if self.last is None or self.last.settings != settings:
             self.drop()
-            self.last = _Producer(settings)
+            self.last = Producer(settings)
+        else:
+            self.last.forget()
         return self.last
 
     def drop(self) -> None:

@@ -48,6 +48,10 @@ class Cluster:
         """Name another address of the only broker."""
         self._library.rd_kafka_mock_broker_set_host_port(self._handle, 1, host.encode(), port)
 
+    def slow_down(self, milliseconds: int) -> None:
+        """Answer everything so late."""
+        self._library.rd_kafka_mock_broker_set_rtt(self._handle, 1, milliseconds)
+
     def records(self) -> list[Message]:
         """What was written to the topic."""
         settings = {
