@@ -12,8 +12,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max, Model
 
-from routing import audit, lookups, matching
+from routing import audit
 from routing.access import insist
+from routing.faults import Conflict, Fault, check_condition, check_fields
 from routing.grouping import ALONE
 from routing.models import EscalationStep, ResponseAction, Route, RouteVersion, Sink, TimeInterval, Token
 from routing.models.route import WEEK
@@ -31,18 +32,7 @@ NAMED: dict[str, type[Model]] = {
 }
 SOONEST_STEP = 60
 """Seconds."""
-
-
-class RouteError(Exception):
-    """The route cannot be so; the text says what to change, `field` where."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-class RouteConflict(RouteError):
-    """Somebody else changed it in the meantime."""
+MOST_POSITION = 2**31 - 1
 
 
 def facts_of(route: Route) -> Facts:
@@ -65,15 +55,15 @@ def save(
 ) -> Route:
     """Make a route, or change one, by some of its facts; the next alert walks it.
 
-    `version` is the one that the change was made from. Raises PermissionDenied; RouteConflict where another is
-    stored by now; RouteError for what cannot be.
+    `version` is the one that the change was made from. Raises PermissionDenied; Conflict where another is
+    stored by now; Fault for what cannot be.
     """
     insist(by, "edit")
     with transaction.atomic():
         everything = {one.pk: one for one in _locked()}
         stored = everything.get(route.pk) if route and route.pk else None
         if route and route.pk and (stored is None or version not in (None, stored.version)):
-            raise RouteConflict("version", "Somebody changed this route in the meantime; load it again.")
+            raise Conflict("version", "Somebody changed this route in the meantime; load it again.")
         before = facts_of(stored) if stored else None
         facts = {**(before or _empty()), **changes}
         found = check(facts, list(everything.values()), stored)
@@ -88,7 +78,7 @@ def save(
 def restore(route: Route, number: int, by: User | Token, now: datetime, ip: str | None = None) -> Route:
     """Make an earlier version the newest one; the route stays at its place among its siblings.
 
-    Raises PermissionDenied, RouteVersion.DoesNotExist, and RouteError where what it referred to is gone.
+    Raises PermissionDenied, RouteVersion.DoesNotExist, and Fault where what it referred to is gone.
     """
     earlier = route.versions.get(number=number)
     facts = {name: value for name, value in earlier.facts.items() if name != "position"}
@@ -115,62 +105,51 @@ def move(route: Route, places: int, by: User | Token, now: datetime, ip: str | N
 
 
 def delete(route: Route, by: User | Token, now: datetime, ip: str | None = None) -> None:
-    """The route, its history and its groups are gone; the alerts stay. Raises PermissionDenied, RouteError."""
+    """The route, its history and its groups are gone; the alerts stay. Raises PermissionDenied, Fault."""
     insist(by, "edit")
     with transaction.atomic():
         beneath = [one.name for one in _locked() if one.parent_id == route.pk]
         if beneath:
-            raise RouteError(
-                "parent", f"There are routes beneath it: {', '.join(beneath)}. Move or delete those first."
-            )
+            raise Fault("parent", f"There are routes beneath it: {', '.join(beneath)}. Move or delete those first.")
         audit.record(by, "delete", route, before=facts_of(route), ip=ip, now=now)
         route.delete()
 
 
 def check(facts: Mapping[str, Any], others: Sequence[Route], stored: Route | None = None) -> dict[str, list[Any]]:
-    """What a route's names stand for. Raises RouteError with what cannot be."""
+    """What a route's names stand for. Raises Fault with what cannot be."""
     name = facts["name"].strip()
     if not 1 <= len(name) <= 100:
-        raise RouteError("name", "A route needs a name of at most 100 characters.")
+        raise Fault("name", "A route needs a name of at most 100 characters.")
     if any(one.name == name and one != stored for one in others):
-        raise RouteError("name", f"There is a route called {name!r} already.")
-    if error := matching.problem(facts["condition"]):
-        raise RouteError("condition", matching.said(error))
-    fields = [field for field in facts["group_by"] or () if field != ALONE]
-    for field in fields:
-        if wrong := matching.field_problem(field):
-            raise RouteError("group_by", wrong)
-    read = {"condition": [facts["condition"]], "group_by": [f"{field} exists" for field in fields]}
-    for field, texts in read.items():
-        for text in texts:
-            if missing := lookups.problem_in(text):
-                raise RouteError(field, f"{missing}.")
+        raise Fault("name", f"There is a route called {name!r} already.")
+    check_condition("condition", facts["condition"])
+    check_fields("group_by", [field for field in facts["group_by"] or () if field != ALONE])
     for setting in SETTINGS[1:]:
         if not 0 <= (facts[setting] or 0) <= WEEK:
-            raise RouteError(setting, f"{setting} is in seconds, from 0 to {WEEK}.")
+            raise Fault(setting, f"{setting} is in seconds, from 0 to {WEEK}.")
+    if not 0 <= (facts["position"] or 0) <= MOST_POSITION:
+        raise Fault("position", f"A position is a number from 0 to {MOST_POSITION}.")
     _check_place(facts["parent"], {one.name: one for one in others}, stored)
     delays = [step["after"] for step in facts["escalation"]]
     if len(set(delays)) < len(delays) or not all(SOONEST_STEP <= delay <= WEEK for delay in delays):
-        raise RouteError(
-            "escalation", f"Each step comes after its own number of seconds, from {SOONEST_STEP} to {WEEK}."
-        )
+        raise Fault("escalation", f"Each step comes after its own number of seconds, from {SOONEST_STEP} to {WEEK}.")
     if not all(step["sinks"] for step in facts["escalation"]):
-        raise RouteError("escalation", "A step needs a sink to tell.")
+        raise Fault("escalation", "A step needs a sink to tell.")
     found = {field: _named(model, facts[field], field) for field, model in NAMED.items()}
     return {**found, "escalation": [_named(Sink, step["sinks"], "escalation") for step in facts["escalation"]]}
 
 
 def _check_place(parent: str | None, by_name: Mapping[str, Route], stored: Route | None) -> None:
-    """Raises RouteError where the parent is not there, too deep, or beneath the route itself."""
+    """Raises Fault where the parent is not there, too deep, or beneath the route itself."""
     above, levels = parent, _height(stored, by_name.values())
     while above is not None:
         if above not in by_name:
-            raise RouteError("parent", f"There is no route called {above!r}.")
+            raise Fault("parent", f"There is no route called {above!r}.")
         if stored and by_name[above].pk == stored.pk:
-            raise RouteError("parent", "A route cannot be beneath itself.")
+            raise Fault("parent", "A route cannot be beneath itself.")
         levels += 1
         if levels > DEEPEST:
-            raise RouteError("parent", f"At most {DEEPEST} routes can be beneath each other.")
+            raise Fault("parent", f"At most {DEEPEST} routes can be beneath each other.")
         next_one = by_name[above].parent
         above = next_one.name if next_one else None
 
@@ -184,7 +163,7 @@ def _height(route: Route | None, others: Iterable[Route]) -> int:
 def _named(model: type[Model], names: Sequence[str], field: str) -> list[Any]:
     rows = {str(row): row for row in model._default_manager.filter(name__in=names)}
     if missing := [name for name in names if name not in rows]:
-        raise RouteError(field, f"There is no {model._meta.verbose_name} called {missing[0]!r}.")
+        raise Fault(field, f"There is no {model._meta.verbose_name} called {missing[0]!r}.")
     return [rows[name] for name in dict.fromkeys(names)]
 
 

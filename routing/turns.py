@@ -17,6 +17,8 @@ class Turn(IntEnum):
     """Asking for action runs: budgets are counted and targets compared."""
     DAYS = 0x5A_0003
     """Making and dropping the days of alerts."""
+    DEFINITIONS = 0x5A_0004
+    """Giving names to windows, inhibitions, intervals and tables."""
     LANE = 0x5A_0100
     """Routing the alerts of a lane; the number of the lane is added."""
 

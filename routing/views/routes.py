@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from routing import access, matching, tree
 from routing import routes as service
 from routing.access import requires
+from routing.faults import Fault
 from routing.form_fields import ConditionField, SpanField
 from routing.grouping import ALONE
 from routing.lookups import Tables
@@ -131,7 +132,7 @@ def _edit(request: HttpRequest, route: Route) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             stored = service.save(route, form.facts(), person(request), timezone.now(), address(request))
-        except service.RouteError as error:
+        except Fault as error:
             form.add_error(error.field if error.field in form.fields else None, str(error))
         else:
             messages.success(request, f"{stored.name} is saved; the next alert walks it.")
@@ -162,7 +163,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     route = access.route_for(request.user, pk, to="edit")
     try:
         service.delete(route, person(request), timezone.now(), address(request))
-    except service.RouteError as error:
+    except Fault as error:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{route.name} is deleted.")

@@ -6,6 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from routing import approvals, finding, lookups, matching, messages, pipeline, preview, routes, silences
+from routing.faults import Fault
 from routing.lookups import LookupTableError, Tables, parse
 from routing.models import Alert, AlertGroup, Delivery, Lookup
 from routing.searching import search
@@ -187,6 +188,6 @@ def test_routes_and_silences_that_name_what_is_not_there_are_refused(bob: User, 
     with pytest.raises(silences.SilenceError, match="no lookup table"):
         silences.create("alert.lookup[teams.team] = x", NOW.replace(hour=13), bob, "", NOW)
     for changes in ({"condition": "alert.lookup[teams.team] = x"}, {"group_by": ["alert.lookup[teams.team]"]}):
-        with pytest.raises(routes.RouteError, match="no lookup table") as error:
+        with pytest.raises(Fault, match="no lookup table") as error:
             routes.save(None, {"name": "a route", **changes}, erin, NOW)
         assert error.value.field in changes

@@ -6,8 +6,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from routing import routes
+from routing.faults import Conflict, Fault
 from routing.models import AuditEntry, Route, RouteVersion, TimeInterval
-from routing.routes import RouteConflict, RouteError
 from tests import build
 from tests.build import NOW
 
@@ -80,7 +80,7 @@ def test_a_route_that_was_made_without_a_version_keeps_what_it_was(erin: User) -
 def test_a_change_from_an_older_version_is_refused(erin: User) -> None:
     route = made(erin)
     routes.save(route, {"group_wait": 1}, erin, NOW, version=1)
-    with pytest.raises(RouteConflict):
+    with pytest.raises(Conflict):
         routes.save(route, {"group_wait": 2}, erin, NOW, version=1)
     route.refresh_from_db()
     assert route.group_wait == 1
@@ -89,7 +89,7 @@ def test_a_change_from_an_older_version_is_refused(erin: User) -> None:
 def test_a_deleted_route_is_not_changed_back_to_life(erin: User) -> None:
     route = made(erin)
     Route.objects.all().delete()
-    with pytest.raises(RouteConflict):
+    with pytest.raises(Conflict):
         made(erin, route, group_wait=1)
 
 
@@ -110,7 +110,7 @@ def test_a_version_that_names_what_is_gone_is_not_restored(erin: User) -> None:
     route = made(erin, sinks=[slack.name])
     made(erin, route, sinks=[])
     slack.delete()
-    with pytest.raises(RouteError, match="no sink called 'a slack'"):
+    with pytest.raises(Fault, match="no sink called 'a slack'"):
         routes.restore(route, 1, erin, NOW)
 
 
@@ -138,7 +138,7 @@ def test_a_version_that_names_what_is_gone_is_not_restored(erin: User) -> None:
 def test_what_cannot_be_is_refused_with_its_field(changes: dict[str, Any], field: str, said: str, erin: User) -> None:
     build.route(name="top")
     build.sink()
-    with pytest.raises(RouteError) as error:
+    with pytest.raises(Fault) as error:
         made(erin, **changes)
     assert error.value.field == field
     assert said in str(error.value)
@@ -154,9 +154,9 @@ def test_no_route_is_beneath_itself(erin: User) -> None:
     top = made(erin, name="top")
     made(erin, name="middle", parent="top")
     made(erin, name="low", parent="middle")
-    with pytest.raises(RouteError, match="beneath itself"):
+    with pytest.raises(Fault, match="beneath itself"):
         made(erin, top, parent="low")
-    with pytest.raises(RouteError, match="beneath itself"):
+    with pytest.raises(Fault, match="beneath itself"):
         made(erin, top, parent="top")
     with pytest.raises(IntegrityError), transaction.atomic():
         Route.objects.filter(pk=top.pk).update(parent=top)
@@ -165,10 +165,10 @@ def test_no_route_is_beneath_itself(erin: User) -> None:
 def test_the_tree_is_not_deeper_than_can_be_read(erin: User) -> None:
     for number in range(10):
         made(erin, name=str(number), parent=str(number - 1) if number else None)
-    with pytest.raises(RouteError, match="At most 10"):
+    with pytest.raises(Fault, match="At most 10"):
         made(erin, name="too deep", parent="9")
     above = made(erin, name="above")
-    with pytest.raises(RouteError, match="At most 10"):
+    with pytest.raises(Fault, match="At most 10"):
         made(erin, Route.objects.get(name="0"), parent=above.name)
 
 
@@ -185,7 +185,7 @@ def test_moving_is_a_new_version_of_each_route_that_moved(erin: User) -> None:
 def test_a_route_with_others_beneath_is_not_deleted(erin: User) -> None:
     top = made(erin, name="top")
     low = made(erin, name="low", parent="top")
-    with pytest.raises(RouteError, match="beneath it: low"):
+    with pytest.raises(Fault, match="beneath it: low"):
         routes.delete(top, erin, NOW)
     routes.delete(low, erin, NOW)
     routes.delete(top, erin, NOW)
