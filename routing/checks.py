@@ -10,6 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
+from django.db.models import Model
 
 from routing import actions, sinks
 
@@ -104,11 +105,7 @@ def check_stored_kinds(app_configs: Apps, databases: Sequence[str] | None = None
     """routing.W004: stored sinks and response actions whose kind is not installed (any more)."""
     from routing.models import ResponseAction, Sink
 
-    if "default" not in (databases or ()):
-        return []
-    # `migrate` checks before it has made the tables.
-    tables = set(connections["default"].introspection.table_names())
-    if not {Sink._meta.db_table, ResponseAction._meta.db_table} <= tables:
+    if not _readable(databases, Sink, ResponseAction):
         return []
     stored: list[Sink | ResponseAction] = [
         *Sink.objects.exclude(kind__in=sinks.kinds()),
@@ -129,16 +126,34 @@ def check_packages(app_configs: Apps, databases: Sequence[str] | None = None, **
     """routing.W005: stored sinks that need a Python package which is not installed."""
     from routing.models import Sink
 
-    if (
-        "default" not in (databases or ())
-        or Sink._meta.db_table not in connections["default"].introspection.table_names()
-    ):
+    if not _readable(databases, Sink):
         return []
     lacking = {name: missing for name, kind in sinks.kinds().items() if (missing := kind.missing())}
     return [
         Warning(f"sink {sink.name!r} cannot be used: {lacking[sink.kind]}", hint="Install it.", id="routing.W005")
         for sink in Sink.objects.filter(kind__in=lacking)
     ]
+
+
+@register(Tags.database)
+def check_catch_all(app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """routing.W007: an alert may find no route, and then nobody is told."""
+    from routing.models import Route
+
+    # Only of a few columns, for `migrate` checks also before it adds others.
+    if not _readable(databases, Route) or not Route.objects.exists():
+        return []
+    if Route.objects.filter(parent=None, enabled=True, condition__regex=r"^\s*$").exists():
+        return []
+    hint = "Add a route without a condition at the end of the routes at the top, with a sink that somebody reads."
+    return [Warning("No route takes the alerts that all others leave", hint=hint, id="routing.W007")]
+
+
+def _readable(databases: Sequence[str] | None, *models: type[Model]) -> bool:
+    """Whether the database may be asked and has their tables: `migrate` checks before it has made them."""
+    if "default" not in (databases or ()):
+        return False
+    return {model._meta.db_table for model in models} <= set(connections["default"].introspection.table_names())
 
 
 def _is_loopback(host: str) -> bool:

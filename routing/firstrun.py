@@ -11,7 +11,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from routing import audit, rulesets
+from routing import audit, routes, rulesets
+from routing.access import Operator
 from routing.models import AuditEntry, Member, ResponseAction, Role, Route, Token
 from routing.models.member import digest_of
 
@@ -81,13 +82,8 @@ def _starter_data(now: datetime) -> None:
     if Route.objects.exists() or AuditEntry.objects.filter(actor=audit.SYSTEM, target=STARTER).exists():
         return
     per_rule_and_host = ["alert.rule", "alert.hostname"]
-    Route.objects.create(
-        name="Critical and above",
-        position=10,
-        condition="alert.priority >= critical",
-        group_by=per_rule_and_host,
-        group_wait=0,
-    )
-    Route.objects.create(name="Everything else", position=1000, group_by=per_rule_and_host)
+    critical = {"name": "Critical and above", "condition": "alert.priority >= critical", "group_wait": 0}
+    for facts in ({**critical, "position": 10}, {"name": "Everything else", "position": 1000}):
+        routes.save(None, {**facts, "group_by": per_rule_and_host}, Operator(audit.SYSTEM), now)
     ResponseAction.objects.get_or_create(name="Kill the process", defaults={"kind": "kill_process"})
     audit.record(audit.SYSTEM, "create", STARTER, now=now)

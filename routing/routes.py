@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max, Model
 
 from routing import audit
-from routing.access import insist
+from routing.access import Actor, insist
 from routing.faults import Conflict, Fault, check_condition, check_fields
 from routing.grouping import ALONE
-from routing.models import EscalationStep, ResponseAction, Route, RouteVersion, Sink, TimeInterval, Token
+from routing.models import EscalationStep, ResponseAction, Route, RouteVersion, Sink, TimeInterval
 from routing.models.route import WEEK
 from routing.placing import look_again
 from routing.tree import DEEPEST, SETTINGS
@@ -47,7 +46,7 @@ def facts_of(route: Route) -> Facts:
 def save(
     route: Route | None,
     changes: Mapping[str, Any],
-    by: User | Token,
+    by: Actor,
     now: datetime,
     ip: str | None = None,
     version: int | None = None,
@@ -75,7 +74,7 @@ def save(
     return saved
 
 
-def restore(route: Route, number: int, by: User | Token, now: datetime, ip: str | None = None) -> Route:
+def restore(route: Route, number: int, by: Actor, now: datetime, ip: str | None = None) -> Route:
     """Make an earlier version the newest one; the route stays at its place among its siblings.
 
     Raises PermissionDenied, RouteVersion.DoesNotExist, and Fault where what it referred to is gone.
@@ -85,7 +84,7 @@ def restore(route: Route, number: int, by: User | Token, now: datetime, ip: str 
     return save(route, facts, by, now, ip, verb="restore")
 
 
-def move(route: Route, places: int, by: User | Token, now: datetime, ip: str | None = None) -> None:
+def move(route: Route, places: int, by: Actor, now: datetime, ip: str | None = None) -> None:
     """Up (below zero) or down among its siblings. Raises PermissionDenied."""
     insist(by, "edit")
     with transaction.atomic():
@@ -104,7 +103,7 @@ def move(route: Route, places: int, by: User | Token, now: datetime, ip: str | N
         audit.record(by, "move", route, here + 1, there + 1, ip=ip, now=now)
 
 
-def delete(route: Route, by: User | Token, now: datetime, ip: str | None = None) -> None:
+def delete(route: Route, by: Actor, now: datetime, ip: str | None = None) -> None:
     """The route, its history and its groups are gone; the alerts stay. Raises PermissionDenied, Fault."""
     insist(by, "edit")
     with transaction.atomic():
@@ -198,13 +197,13 @@ def _write(route: Route, facts: Facts, found: dict[str, list[Any]]) -> Route:
 
 
 def _remember(
-    route: Route, before: Facts | None, after: Facts, by: User | Token, now: datetime, ip: str | None, verb: str
+    route: Route, before: Facts | None, after: Facts, by: Actor, now: datetime, ip: str | None, verb: str
 ) -> None:
     _append(route, before, after, by, now)
     audit.record(by, verb, route, before, after, ip=ip, now=now)
 
 
-def _append(route: Route, before: Facts | None, after: Facts, by: User | Token, now: datetime) -> None:
+def _append(route: Route, before: Facts | None, after: Facts, by: Actor, now: datetime) -> None:
     """The next version; and the one before it, of a route that was made without."""
     if before is not None:
         if not route.versions.exists():

@@ -6,8 +6,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from routing import audit, lookups, matching
-from routing.access import insist
-from routing.models import Alert, Silence, Token
+from routing.access import Actor, insist
+from routing.models import Alert, Silence
 
 
 class SilenceError(Exception):
@@ -17,7 +17,7 @@ class SilenceError(Exception):
 def create(
     condition: str,
     ends_at: datetime,
-    by: User | Token,
+    by: Actor,
     comment: str,
     now: datetime,
     starts_at: datetime | None = None,
@@ -43,7 +43,7 @@ def create(
             starts_at=starts_at,
             ends_at=ends_at,
             author=by if isinstance(by, User) else None,
-            token_name=audit.name_of(by) if isinstance(by, Token) else "",
+            token_name="" if isinstance(by, User) else audit.name_of(by),
             comment=comment,
             created_at=now,
         )
@@ -52,7 +52,7 @@ def create(
 
 
 def clone(
-    silence: Silence, by: User | Token, now: datetime, ends_at: datetime | None = None, ip: str | None = None
+    silence: Silence, by: Actor, now: datetime, ends_at: datetime | None = None, ip: str | None = None
 ) -> Silence:
     """The same again, from now on: for as long as it lasted, or until `ends_at`. Raises as `create` does."""
     ends_at = ends_at or now + (silence.ends_at - silence.starts_at)
@@ -70,7 +70,7 @@ def holding(alert: Alert, now: datetime) -> Silence | None:
     return matching.silence_for(alert, active(now), now)
 
 
-def extend(silence: Silence, ends_at: datetime, by: User | Token, now: datetime, ip: str | None = None) -> Silence:
+def extend(silence: Silence, ends_at: datetime, by: Actor, now: datetime, ip: str | None = None) -> Silence:
     """Let it end at another time, later or sooner. Raises PermissionDenied, and SilenceError where it has ended."""
     insist(by, "respond")
     if ends_at <= max(now, silence.starts_at):
@@ -78,15 +78,13 @@ def extend(silence: Silence, ends_at: datetime, by: User | Token, now: datetime,
     return _set_end(silence, ends_at, "extend", by, now, ip)
 
 
-def end(silence: Silence, by: User | Token, now: datetime, ip: str | None = None) -> Silence:
+def end(silence: Silence, by: Actor, now: datetime, ip: str | None = None) -> Silence:
     """End it at once; one that has not started never does. Raises PermissionDenied, SilenceError where it has ended."""
     insist(by, "respond")
     return _set_end(silence, max(now, silence.starts_at), "end", by, now, ip)
 
 
-def _set_end(
-    silence: Silence, ends_at: datetime, verb: str, by: User | Token, now: datetime, ip: str | None
-) -> Silence:
+def _set_end(silence: Silence, ends_at: datetime, verb: str, by: Actor, now: datetime, ip: str | None) -> Silence:
     before = _facts(silence)
     with transaction.atomic():
         if not Silence.objects.filter(pk=silence.pk, ends_at__gt=now).update(ends_at=ends_at):

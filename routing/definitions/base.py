@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
-from django.contrib.auth.models import User
 from django.db import models, transaction
 
 from routing import audit
-from routing.access import insist
+from routing.access import Actor, insist
 from routing.faults import Conflict, Fault
-from routing.models import Token
 from routing.placing import look_again
 from routing.shapes import Shape, facts, shaped
 from routing.turns import Turn, wait_for
@@ -61,7 +59,7 @@ def save(
     definition: Definition[Row, Said],
     row: Row | None,
     changes: Mapping[str, Any],
-    by: User | Token,
+    by: Actor,
     now: datetime,
     ip: str | None = None,
     verb: str = "",
@@ -100,7 +98,7 @@ def save(
 def delete(
     definition: Definition[Row, Said],
     row: Row,
-    by: User | Token,
+    by: Actor,
     now: datetime,
     ip: str | None = None,
     verb: str = "delete",

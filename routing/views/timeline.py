@@ -57,7 +57,8 @@ def _alerts(group: AlertGroup, alerts: Iterable[Alert]) -> Iterator[Entry]:
         yield Entry(alert.received_at, "received", "accent" if number == 0 else "", alert, 0)
         if number == 0:
             yield Entry(alert.received_at, "rule", "", alert, 1)
-            yield Entry(group.members.get(alert=alert).routed_at, "route", "", alert, 2)
+            membership = group.members.get(alert=alert)
+            yield Entry(membership.routed_at, "route", "", membership, 2)
 
 
 def _deliveries(group: AlertGroup) -> Iterator[Entry]:

@@ -42,6 +42,10 @@ def test_strangers_closed_accounts_and_revoked_tokens_may_nothing(alice):
         assert not may(who, "view")
 
 
+def test_who_has_a_shell_on_the_server_may_everything_but_report():
+    assert [permission for permission in TABLE if not may(access.Operator("command line"), permission)] == ["report"]
+
+
 @requires("edit")
 def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse("the form")

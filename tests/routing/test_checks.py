@@ -78,3 +78,19 @@ def test_stored_sinks_and_actions_of_a_kind_that_is_gone_are_named():
         "sink 'Ops' is of the kind 'telegraph', which is not installed",
         "response action 'Kill the process' is of the kind 'vanished', which is not installed",
     ]
+
+
+@pytest.mark.django_db
+def test_routes_that_leave_alerts_to_nobody_are_named():
+    def found() -> list[str]:
+        return [message.hint for message in run_checks(databases=["default"]) if message.id == "routing.W007"]
+
+    assert found() == []
+    top = build.route(name="top", condition="alert.priority >= error")
+    build.route(name="beneath", parent=top)
+    last = build.route(name="last", position=9, enabled=False)
+    [hint] = found()
+    assert "without a condition" in hint
+    last.enabled = True
+    last.save()
+    assert found() == []

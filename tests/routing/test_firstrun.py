@@ -82,6 +82,7 @@ def test_the_starter_routes_take_every_alert_and_tell_the_worst_at_once():
     }
     assert routes[0].group_wait == 0
     assert routes[1].group_by == ["alert.rule", "alert.hostname"]
+    assert [route.versions.get().number for route in routes] == [1, 1]
 
 
 def test_the_starter_action_is_a_dry_run_that_no_route_asks_for():

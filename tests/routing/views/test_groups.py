@@ -28,7 +28,7 @@ def test_the_timeline_tells_the_whole_way_in_its_order(as_user, carol, world: Si
     words = [
         "Received",
         "Matched the rule",
-        "Took the route Production",
+        "Took the route Production, version 1",
         "Delivery to Slack #sec",
         "attempt 1: Failed, 404",
         "Response asked for Kill pid 4242",
