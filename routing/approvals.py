@@ -50,31 +50,31 @@ def request(
         # Two workers must not both take the last run of the hour, or both go for one target.
         wait_for(Turn.REQUESTS)
         current = ResponseAction.objects.filter(pk=action.pk).first()
-        if current is None or current.mode == Mode.OFF or not _is_about(current, alert):
+        if current is None or _why_not(current, alert):
             return None
-        run = ActionRun(
-            action=current,
-            alert=alert,
-            group=group,
-            route=route,
-            sensor=_sensor_on(alert),
-            mode=Mode.DRY_RUN if dry_run else current.mode,
-            kind=current.kind,
-            params=current.params,
-            target={},
-            description=f"{current.name} on {alert.hostname}",
-            requested_at=now,
-            requested_by=by,
-            expires_at=now,
-        )
-        responder = _aim(run)
-        run.digest = _hash(str(alert.uuid), str(current.pk), run.target_key, *["dry run"] * dry_run)
+        run, responder = _drafted(current, alert, group, route, now, by, dry_run=dry_run)
         if earlier := ActionRun.objects.filter(digest=run.digest).first():
             return earlier
         if responder is not None:
             _decide(run, responder, now)
+        if run.mode == Mode.AUTOMATIC and run.state == State.APPROVED:
+            _supersede_questions(run, now)
         run.save(force_insert=True)
         return run
+
+
+def forecast(
+    action: ResponseAction, alert: Alert, route: Route | None, now: datetime, *, dry_run: bool = False
+) -> ActionRun | str:
+    """The run that `request` would return, or why it would return none. Nothing is asked for, and nothing stored."""
+    if reason := _why_not(action, alert):
+        return reason
+    run, responder = _drafted(action, alert, None, route, now, None, dry_run=dry_run)
+    if earlier := ActionRun.objects.filter(digest=run.digest).first():
+        return earlier
+    if responder is not None:
+        _decide(run, responder, now)
+    return run
 
 
 def approve(run: ActionRun, by: User, now: datetime, comment: str = "", ip: str | None = None) -> ActionRun:
@@ -127,6 +127,44 @@ def _too_late(run: ActionRun, now: datetime) -> str:
     return f"Nothing was changed: this is {run.get_state_display().lower()} already{by}."
 
 
+def _why_not(action: ResponseAction, alert: Alert) -> str:
+    """Why an action is not about an alert; empty where it is."""
+    if action.mode == Mode.OFF:
+        return "the action is off"
+    return "" if _is_about(action, alert) else "the action's condition does not hold"
+
+
+def _drafted(
+    action: ResponseAction,
+    alert: Alert,
+    group: AlertGroup | None,
+    route: Route | None,
+    now: datetime,
+    by: User | None,
+    *,
+    dry_run: bool,
+) -> tuple[ActionRun, Responder | None]:
+    """The run of an action, aimed at what the alert names; without a responder where that ended it."""
+    run = ActionRun(
+        action=action,
+        alert=alert,
+        group=group,
+        route=route,
+        sensor=_sensor_on(alert),
+        mode=Mode.DRY_RUN if dry_run else action.mode,
+        kind=action.kind,
+        params=action.params,
+        target={},
+        description=f"{action.name} on {alert.hostname}",
+        requested_at=now,
+        requested_by=by,
+        expires_at=now,
+    )
+    responder = _aim(run)
+    run.digest = _hash(str(alert.uuid), str(action.pk), run.target_key, *["dry run"] * dry_run)
+    return run, responder
+
+
 def _is_about(action: ResponseAction, alert: Alert) -> bool:
     try:
         predicate = lookups.asking(matching.compile(action.condition), action.condition)
@@ -164,15 +202,17 @@ def _decide(run: ActionRun, responder: Responder, now: datetime) -> None:
     except Objection as objection:
         _end(run, objection.state, str(objection))
         return
-    if run.mode == Mode.AUTOMATIC:
-        # The strongest wins: an open question about the same target need not be answered any more.
-        ActionRun.objects.filter(target_key=run.target_key, state=State.AWAITING_APPROVAL).update(
-            state=State.SUPERSEDED, reason=f"run {run.uuid} acts on the same target without asking", finished_at=now
-        )
     if run.mode == Mode.APPROVE:
         run.state, run.expires_at = State.AWAITING_APPROVAL, now + timedelta(seconds=run.action.approval_ttl)
     else:
         run.state, run.expires_at = State.APPROVED, guards.stale_at(run.action, run.alert)
+
+
+def _supersede_questions(run: ActionRun, now: datetime) -> None:
+    """The strongest wins: an open question about the same target need not be answered any more."""
+    ActionRun.objects.filter(target_key=run.target_key, state=State.AWAITING_APPROVAL).update(
+        state=State.SUPERSEDED, reason=f"run {run.uuid} acts on the same target without asking", finished_at=now
+    )
 
 
 def _end(run: ActionRun, state: State, reason: str) -> None:

@@ -52,6 +52,12 @@ class Holds:
             self._of_alerts[alert.pk] = self.hushed(alert) or self._inhibited(alert)
         return self._of_alerts[alert.pk]
 
+    def each_of(self, alert: Alert) -> list[Hold]:
+        """Everything that holds an alert: a silence, a maintenance window, an inhibition."""
+        self._tables.enrich([alert])
+        found = (self._silenced(alert), self._maintained(alert), self._inhibited(alert))
+        return [hold for hold in found if hold]
+
     def hushed(self, alert: Alert) -> Hold | None:
         """The silence or the maintenance window of an alert: then it asks for no response action either."""
         if alert.pk not in self._hushed:

@@ -160,7 +160,7 @@ def _height(route: Route | None, others: Iterable[Route]) -> int:
 
 
 def _named(model: type[Model], names: Sequence[str], field: str) -> list[Any]:
-    rows = {str(row): row for row in model._default_manager.filter(name__in=names)}
+    rows = {str(row): row for row in model._default_manager.filter(name__in=names)} if names else {}
     if missing := [name for name in names if name not in rows]:
         raise Fault(field, f"There is no {model._meta.verbose_name} called {missing[0]!r}.")
     return [rows[name] for name in dict.fromkeys(names)]

@@ -11,7 +11,7 @@ from django.urls import path
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from routing.api import alerts, definitions, raw_paths, routes, sensors, silences, sinks
+from routing.api import alerts, definitions, raw_paths, routes, sensors, silences, simulate, sinks
 from routing.api.problems import CONTENT_TYPE, Problem
 from sensor.version import VERSION
 
@@ -33,8 +33,7 @@ class Api(NinjaAPI):
 api = Api(title="sensorapp", version=VERSION, description=__doc__, urls_namespace="api")
 api.add_router("", alerts.router)
 api.add_router("", sensors.router)
-api.add_router("", sinks.router)
-for router in (routes.router, silences.router, *definitions.ROUTERS):
+for router in (sinks.router, simulate.router, routes.router, silences.router, *definitions.ROUTERS):
     api.add_router("", router)
 
 

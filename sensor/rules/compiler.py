@@ -34,13 +34,17 @@ def check_condition(
 ) -> typed.Condition:
     """The checked form of one condition; raises RuleError with the first thing wrong."""
     if isinstance(condition, str | bytes):
-        priorities = any(one.type is Type.PRIORITY for one in catalog.fields.values())
-        condition = parser.parse(condition, priorities=priorities)
+        condition = parse_condition(condition, catalog)
     checking = checker.Checker(catalog)
     found = checking.condition(checker.bounded(checker.expand(condition, macros or {})))
     if found is None:
         raise checking.errors[0]
     return found
+
+
+def parse_condition(condition: str | bytes, catalog: Catalog) -> ast.Expr:
+    """A condition as a tree, in which priorities have an order where the catalog has them; raises RuleError."""
+    return parser.parse(condition, priorities=any(one.type is Type.PRIORITY for one in catalog.fields.values()))
 
 
 def compile_checked(condition: typed.Condition, catalog: Catalog) -> Predicate:

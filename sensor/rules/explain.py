@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sensor.fields.catalog import Catalog
 from sensor.rules import ast, typed
-from sensor.rules.checker import Checker
-from sensor.rules.compiler import compile_checked, reader_of
+from sensor.rules.checker import Checker, bounded
+from sensor.rules.compiler import compile_checked, parse_condition, reader_of
 from sensor.rules.definitions import Definitions
 from sensor.rules.output import MISSING
 from sensor.rules.ruleset import Rule
@@ -29,13 +30,18 @@ class Part:
 def explain(rule: Rule, event: Any, definitions: Definitions) -> Part:
     """The rule's whole condition, part by part."""
     names = {id(macro.condition): macro.name for macro in definitions.macros.values()}
-    return _Explainer(rule, event, names).part(rule.condition, "")
+    return _Explainer(rule.catalog, event, names).part(rule.condition, "")
+
+
+def explain_condition(condition: str, subject: Any, catalog: Catalog) -> Part:
+    """A condition that stands alone, part by part. Raises RuleError where it cannot be read."""
+    return _Explainer(catalog, subject, {}).part(bounded(parse_condition(condition, catalog)), "")
 
 
 class _Explainer:
-    def __init__(self, rule: Rule, event: Any, macros: dict[int, str]) -> None:
-        self._catalog = rule.catalog
-        self._checker = Checker(rule.catalog)
+    def __init__(self, catalog: Catalog, event: Any, macros: dict[int, str]) -> None:
+        self._catalog = catalog
+        self._checker = Checker(catalog)
         self._event = event
         self._macros = macros
 
