@@ -16,7 +16,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from routing import receipts
+from routing import folding, pacing, receipts
 from routing.models import Attempt, Delivery, Sink
 from routing.settling import settle as settlement_of
 from routing.sinks.base import Outcome, Sender
@@ -28,13 +28,6 @@ LEASE = timedelta(seconds=60)
 MOST_IN_FLIGHT = 2
 """Claims of one sink at a time, about: a receiver that hangs must not hold every worker."""
 State = Delivery.State
-# A group's messages reach a sink in order: a resolve that overtook its trigger would leave the alarm on for ever.
-EARLIER = Delivery.objects.filter(
-    sink=OuterRef("sink"),
-    group=OuterRef("group"),
-    pk__lt=OuterRef("pk"),
-    state__in=[State.QUEUED, State.SENDING],
-)
 
 
 @dataclass
@@ -56,16 +49,17 @@ class Tried:
 
 
 def willing(now: datetime) -> QuerySet[Sink]:
-    """Sinks that may be sent to: enabled, not left alone after trouble, and not busy."""
+    """Sinks that may be sent to: enabled, not left alone after trouble, not held by their limit, and not busy."""
     sending = Delivery.objects.filter(sink=OuterRef("pk"), state=State.SENDING).order_by()
     claims = sending.values("sink").annotate(claims=Count("claim", distinct=True))
     busy = Exists(claims.filter(claims__gte=MOST_IN_FLIGHT))
-    return Sink.objects.filter(~busy, Q(open_until=None) | Q(open_until__lte=now), enabled=True)
+    alone = Q(open_until=None) | Q(open_until__lte=now)
+    return Sink.objects.filter(~busy, alone, Q(free_at=None) | Q(free_at__lte=now), enabled=True)
 
 
 def ready(now: datetime) -> QuerySet[Delivery]:
     """Deliveries that are due and have nothing before them, longest due first, whether or not the sink is willing."""
-    due = Delivery.objects.filter(~Exists(EARLIER), state=State.QUEUED, next_attempt_at__lte=now)
+    due = folding.in_order().filter(state=State.QUEUED, next_attempt_at__lte=now)
     return due.order_by("next_attempt_at", "pk")
 
 
@@ -85,19 +79,30 @@ def claim(wanted: Q, most: int, now: datetime) -> list[Claimed]:
             return []
         mine = Delivery.objects.filter(pk__in=ids, claim=token).select_related("sink", "group", "route")
         deliveries = list(mine.order_by("next_attempt_at", "pk"))
-        sink = deliveries[0].sink
-        if sink.open_until is not None:
-            # The sink was in trouble. One delivery finds out whether it still is; the others wait for it.
-            probing = Sink.objects.filter(pk=sink.pk, open_until=sink.open_until).update(open_until=now + LEASE)
-            if not probing:
-                transaction.set_rollback(True)
-                return []
-            give_back(deliveries[1:])
-            del deliveries[1:]
+        deep = folding.is_deep(deliveries[0].sink, len(deliveries))
+        # What is claimed cannot be folded into a message beside it.
+        may = _permitted(deliveries[0].sink, 1 if deep else len(deliveries), now)
+        if not may:
+            transaction.set_rollback(True)
+            return []
+        give_back(deliveries[may:])
+        del deliveries[may:]
+        if deep:
+            folding.digest(deliveries[0], now)
         attempts = Attempt.objects.bulk_create(
             Attempt(delivery=one, number=one.attempts_made, started_at=now) for one in deliveries
         )
         return [Claimed(one, attempt) for one, attempt in zip(deliveries, attempts, strict=True)]
+
+
+def _permitted(sink: Sink, wanted: int, now: datetime) -> int:
+    """How many of so many deliveries may be tried now; none also where another worker was faster."""
+    if sink.open_until is not None:
+        # The sink was in trouble. One delivery finds out whether it still is; the others wait for it.
+        if not Sink.objects.filter(pk=sink.pk, open_until=sink.open_until).update(open_until=now + LEASE):
+            return 0
+        wanted = 1
+    return pacing.take(sink, wanted, now)
 
 
 def give_back(deliveries: Sequence[Delivery]) -> None:
@@ -112,9 +117,12 @@ def give_back(deliveries: Sequence[Delivery]) -> None:
 
 def release(untried: Sequence[Claimed]) -> None:
     """Give claims back as if they had never been."""
+    if not untried:
+        return
     with transaction.atomic():
         Attempt.objects.filter(pk__in=[one.attempt.pk for one in untried]).delete()
         give_back([one.delivery for one in untried])
+        pacing.put_back(untried[0].delivery.sink, len(untried))
 
 
 def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | None) -> None:

@@ -1,17 +1,36 @@
-"""What still waits for a sink about a group is told together with what is new, not one after the other.
+"""What still waits for a sink is told together, not one after the other: what was folded stands in the later message.
 
-A sink that comes back after a day then hears of each group once, with everything that happened.
+Messages about one group are folded when there is something new to tell: a sink that comes back after a day hears of
+each group once. Messages about groups of one rule are folded into a digest where the sink takes fewer of them than
+there are.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import Exists, OuterRef, QuerySet
 
+from routing import pacing, sinks
 from routing.messages import MOST_ALERTS
-from routing.models import Delivery
+from routing.models import Delivery, Sink
 
 State = Delivery.State
+UNSETTLED = [State.QUEUED, State.SENDING]
+DEEP = timedelta(seconds=30)
+"""A sink's queue is deep where its limit needs longer than this for it; then digests are made."""
+MOST_AT_ONCE = 1000
+"""Deliveries that one try of a digest takes in."""
+
+
+def in_order(beside: Delivery | None = None) -> QuerySet[Delivery]:
+    """Deliveries that wait for none before them; those that wait only for `beside` count as such.
+
+    A group's messages reach a sink in order: a resolve that overtook its trigger would leave the alarm on for ever.
+    """
+    earlier = Delivery.objects.filter(sink=OuterRef("sink"), group=OuterRef("group"), pk__lt=OuterRef("pk"))
+    own = beside.pk if beside else OuterRef("pk")
+    in_a_digest = earlier.filter(state=State.FOLDED, folded_into__state__in=UNSETTLED).exclude(folded_into=own)
+    return Delivery.objects.filter(~Exists(earlier.filter(state__in=UNSETTLED)), ~Exists(in_a_digest))
 
 
 def fold(new: Sequence[Delivery], now: datetime) -> int:
@@ -25,7 +44,7 @@ def fold(new: Sequence[Delivery], now: datetime) -> int:
     waiting = Delivery.objects.filter(
         sink_id__in={sink for sink, _ in telling},
         group_id__in={group for _, group in telling},
-        state__in=[State.QUEUED, State.SENDING],
+        state__in=UNSETTLED,
         pk__lt=min(one.pk for one in telling.values()),
     )
     count = 0
@@ -33,7 +52,7 @@ def fold(new: Sequence[Delivery], now: datetime) -> int:
         at = (old.sink_id, old.group_id)
         if at not in telling:
             continue
-        if old.event != "firing" or not _take(old, telling[at], now):
+        if old.event != "firing" or not _take([old], telling[at], old.reason, now):
             # What lies before a group's end, or before what is under way, was told or will be.
             del telling[at]
             continue
@@ -41,13 +60,50 @@ def fold(new: Sequence[Delivery], now: datetime) -> int:
     return count
 
 
-def _take(old: Delivery, into: Delivery, now: datetime) -> bool:
-    still = Delivery.objects.filter(pk=old.pk, state=State.QUEUED)
-    if not still.update(state=State.FOLDED, folded_into=into, settled_at=now):
+def is_deep(sink: Sink, claimed: int) -> bool:
+    """Whether more waits, with so many that were claimed, for a sink of digests than its limit soon lets through."""
+    pace, kind = pacing.pace_of(sink), sinks.kinds().get(sink.kind)
+    if pace is None or kind is None or not kind.digests:
         return False
-    into.alert_ids = [*old.alert_ids, *into.alert_ids][-MOST_ALERTS:]
-    into.reason = old.reason
-    Delivery.objects.filter(pk=into.pk).update(
-        alert_ids=into.alert_ids, alert_count=F("alert_count") + old.alert_count, reason=into.reason
+    most = int(pace.per_minute * (DEEP / timedelta(minutes=1)))
+    return Delivery.objects.filter(sink=sink, state=State.QUEUED)[: most + 1].count() + claimed > most
+
+
+def digest(claimed: Delivery, now: datetime) -> int:
+    """Let a delivery that is about to be sent stand for what waits about other groups of the same rule.
+
+    Called in the transaction that claimed it, with its group read; returns how many were folded.
+    """
+    group = claimed.group
+    if group is None:
+        return 0
+    alike = in_order(beside=claimed).filter(
+        sink=claimed.sink,
+        route=claimed.route,
+        event=claimed.event,
+        state=State.QUEUED,
+        group__title=group.title,
+        group__priority=group.priority,
     )
-    return True
+    locked = alike.order_by("pk").select_for_update(skip_locked=True, of=("self",))
+    return _take(list(locked[:MOST_AT_ONCE]), claimed, claimed.reason, now)
+
+
+def _take(waiting: Sequence[Delivery], into: Delivery, reason: str, now: datetime) -> int:
+    """Fold deliveries, oldest first, into one that then stands for their alerts; how many were still waiting."""
+    ids = [one.pk for one in waiting]
+    taken = Delivery.objects.filter(pk__in=ids, state=State.QUEUED).update(
+        state=State.FOLDED, folded_into=into, settled_at=now
+    )
+    if not taken:
+        return 0
+    # Those that they stood for are in the same message now.
+    Delivery.objects.filter(folded_into__in=ids).update(folded_into=into)
+    told = [uuid for one in waiting for uuid in one.alert_ids]
+    into.alert_ids = [*told, *into.alert_ids][-MOST_ALERTS:]
+    into.alert_count += sum(one.alert_count for one in waiting)
+    others = Delivery.objects.filter(folded_into=into).exclude(group=into.group_id)
+    into.other_groups = others.order_by().values("group").distinct().count()
+    into.reason = reason
+    into.save(update_fields=["alert_ids", "alert_count", "other_groups", "reason"])
+    return taken

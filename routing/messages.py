@@ -46,6 +46,7 @@ def message_for(
         alert_count=max(delivery.alert_count, 1),
         created_at=delivery.created_at,
         receipt=(receipts or {}).get(delivery.group.pk, {}),
+        other_groups=delivery.other_groups,
     )
 
 

@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from routing.models import Alert, AlertGroup, ResponseAction, Role, Route, Sensor, Sink, Token, Unrouted
+from routing.models import Alert, AlertGroup, Delivery, ResponseAction, Role, Route, Sensor, Sink, Token, Unrouted
 from routing.models.member import digest_of
 from sensor.alert import Priority
 
@@ -75,6 +75,12 @@ def route(**fields: Any) -> Route:
 def sink(kind: str = "webhook", **fields: Any) -> Sink:
     """A stored sink; `config` and `secrets` are the kind's own."""
     return Sink.objects.create(**{"name": f"a {kind}", "kind": kind, **fields})
+
+
+def owed(sink: Sink, **fields: Any) -> Delivery:
+    """A delivery that waits for its first try, about no group unless one is given."""
+    values = {"reason": "first alert of the group", "next_attempt_at": NOW, "created_at": NOW, "alert_count": 1}
+    return Delivery.objects.create(sink=sink, **{**values, **fields})
 
 
 def group(route: Route, **fields: Any) -> AlertGroup:

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -24,6 +25,10 @@ class Sink(models.Model):
     """Failed attempts since the last success."""
     open_until = models.DateTimeField(null=True, blank=True)
     """The circuit breaker: nothing is sent before this time."""
+    most_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    """Messages a minute; null is what the kind says."""
+    free_at = models.DateTimeField(null=True, blank=True)
+    """When the next message may go (`routing.pacing`)."""
     warning = models.CharField(max_length=255, blank=True)
     """What is wrong and can be mended, e.g. the receiver refuses the credentials."""
     last_sent_at = models.DateTimeField(null=True, blank=True)
@@ -60,6 +65,8 @@ class Delivery(models.Model):
     """The uuids of the alerts the message is about, newest last; at most the newest hundred."""
     alert_count = models.PositiveIntegerField(default=0)
     """How many alerts of the group the message stands for."""
+    other_groups = models.PositiveIntegerField(default=0)
+    """Further groups of the same rule that the message stands for (`folding.digest`)."""
     event = models.CharField(max_length=16, default="firing")
     """What is told: firing, acknowledged, resolved or test."""
     reason = models.CharField(max_length=64)

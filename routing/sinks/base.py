@@ -60,6 +60,15 @@ class GroupFacts:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast a service lets itself be posted to."""
+
+    per_minute: int
+    burst: int
+    """Messages that may go out at once after a pause."""
+
+
+@dataclass(frozen=True)
 class Message:
     """What is told to a sink, once."""
 
@@ -78,6 +87,8 @@ class Message:
     created_at: datetime
     receipt: Mapping[str, str] = field(default_factory=dict)
     """What the sink last gave as `Outcome.receipt` for this group; empty before, and for kinds that keep none."""
+    other_groups: int = 0
+    """Further groups of the same rule that it stands for, where the sink takes fewer messages than there were."""
 
     @property
     def newest(self) -> AlertFacts:
@@ -133,6 +144,11 @@ class Sender(ABC):
     """Has use for `Message.receipt`; reading them takes a query."""
     package: ClassVar[str] = ""
     """A Python package that it needs and the server works without; import it where it is used, not at the top."""
+    pace: ClassVar[Pace | None] = None
+    """What the service takes; more than that waits. A sink may have a limit of its own instead."""
+    digests: ClassVar[bool] = False
+    """Where more waits than the limit lets through, groups of one rule are told in one message. Not for receivers that
+    keep something for each group."""
 
     @dataclass(frozen=True)
     class Config:

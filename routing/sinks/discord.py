@@ -15,7 +15,7 @@ import orjson
 
 from routing.kinds import Secret, option
 from routing.sinks import markdown, wording
-from routing.sinks.base import Message, Outcome, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Verdict
 from routing.sinks.http import HttpSender
 
 
@@ -26,6 +26,9 @@ class Discord(HttpSender):
     label = "Discord"
     sends_acknowledged = True
     keeps_receipts = True
+    # Thirty in any minute and channel, a burst included (as told in discord-api-docs, issue 367).
+    pace = Pace(25, burst=5)
+    digests = True
 
     @dataclass(frozen=True)
     class Config:

@@ -62,6 +62,7 @@ def of_message(message: Message, alerts: list[dict[str, Any]]) -> dict[str, Any]
                 "url": group.url,
             },
             "alert_count": message.alert_count,
+            **({"other_groups": message.other_groups} if message.other_groups else {}),
             "alerts": alerts,
         },
     }

@@ -21,7 +21,7 @@ from django.template.loader import render_to_string
 from routing.kinds import Secret, option
 from routing.outbound import AddressRefused, OutboundError, dial, hang_up
 from routing.sinks import wording
-from routing.sinks.base import Message, Outcome, Sender, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Sender, Verdict
 
 TIMEOUT = 10.0
 """Seconds for connecting and for each answer."""
@@ -63,6 +63,9 @@ class Email(Sender):
 
     kind = "email"
     label = "E-mail"
+    # Exchange Online takes thirty in any minute; a mailbox with more is not read either.
+    pace = Pace(25, burst=5)
+    digests = True
 
     @dataclass(frozen=True)
     class Config:

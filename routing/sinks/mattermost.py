@@ -13,7 +13,7 @@ import orjson
 from routing.kinds import Secret, option
 from routing.outbound import Answer
 from routing.sinks import markdown, wording
-from routing.sinks.base import Message, Outcome, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Verdict
 from routing.sinks.http import HttpSender, verdict
 
 # Ids of errors that say the webhook or its channel is not there.
@@ -25,6 +25,9 @@ class Mattermost(HttpSender):
 
     kind = "mattermost"
     label = "Mattermost"
+    # Ten a second where the server has its limit switched on (docs.mattermost.com, "Rate limiting").
+    pace = Pace(600, burst=60)
+    digests = True
 
     @dataclass(frozen=True)
     class Config:

@@ -10,7 +10,7 @@ from typing import Any
 
 from routing.kinds import Secret, option
 from routing.sinks import wording
-from routing.sinks.base import Message, Outcome
+from routing.sinks.base import Message, Outcome, Pace
 from routing.sinks.http import HttpSender, encode
 from sensor.alert import Priority
 
@@ -35,6 +35,8 @@ class PagerDuty(HttpSender):
     label = "PagerDuty"
     sends_acknowledged = True
     paging = True
+    # 120 in any minute and integration key, a burst included (developer.pagerduty.com, "Events API v2").
+    pace = Pace(100, burst=20)
 
     @dataclass(frozen=True)
     class Config:

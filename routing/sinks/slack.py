@@ -17,7 +17,7 @@ import orjson
 from routing.kinds import Secret, option
 from routing.outbound import Answer
 from routing.sinks import lengths, wording
-from routing.sinks.base import Message, Outcome, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Verdict
 from routing.sinks.http import HttpSender, verdict
 
 # Slack names these for requests that another try can save (docs.slack.dev, chat.postMessage, "Errors").
@@ -67,6 +67,9 @@ class Slack(HttpSender):
     label = "Slack"
     sends_acknowledged = True
     keeps_receipts = True
+    # One a second and channel; short bursts are tolerated (docs.slack.dev, "Rate limits").
+    pace = Pace(60, burst=5)
+    digests = True
 
     @dataclass(frozen=True)
     class Config:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from routing.kinds import Secret, option
 from routing.sinks import wording
-from routing.sinks.base import Message, Outcome, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Verdict
 from routing.sinks.http import HttpSender, encode
 
 MOST_BYTES = 26_000
@@ -26,6 +26,9 @@ class Teams(HttpSender):
 
     kind = "teams"
     label = "Microsoft Teams"
+    # Four a second, sixty in half a minute (learn.microsoft.com, "Rate limiting for connectors"); workflows name none.
+    pace = Pace(60, burst=4)
+    digests = True
 
     @dataclass(frozen=True)
     class Config:

@@ -14,7 +14,7 @@ import orjson
 from routing.kinds import Secret, option
 from routing.outbound import Answer
 from routing.sinks import wording
-from routing.sinks.base import Message, Outcome, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Verdict
 from routing.sinks.http import LONGEST_WAIT, HttpSender, verdict
 from routing.sinks.lengths import fitted, utf16
 
@@ -38,6 +38,9 @@ class Telegram(HttpSender):
     label = "Telegram"
     sends_acknowledged = True
     keeps_receipts = True
+    # Twenty in any minute and group (core.telegram.org/bots/faq, "My bot is hitting limits").
+    pace = Pace(17, burst=3)
+    digests = True
 
     @dataclass(frozen=True)
     class Config:

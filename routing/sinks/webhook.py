@@ -45,6 +45,7 @@ class Webhook(HttpSender):
     kind = "webhook"
     label = "Webhook"
     sends_acknowledged = True
+    digests = True
 
     @dataclass(frozen=True)
     class Config:

@@ -42,9 +42,17 @@ def headline(message: Message) -> str:
     """The message in one line: what, how bad, where."""
     group = message.group
     where = f" on {message.newest.hostname}" if message.newest.hostname else ""
-    more = f" (and {message.alert_count - 1} more)" if message.alert_count > 1 else ""
+    more = f" (and {_more(message)})" if message.alert_count > 1 else ""
     state = {"resolved": "Resolved", "acknowledged": "Acknowledged", "test": "Test"}.get(message.event)
     return one_line(f"{state or group.priority.label}: {group.title}{where}{more}")
+
+
+def _more(message: Message) -> str:
+    """What else the message stands for; a digest says that it is one."""
+    count, others = message.alert_count - 1, message.other_groups
+    if not others:
+        return f"{count} more"
+    return f"{count} more of this rule, from {others} other group{'s' if others > 1 else ''}"
 
 
 def colour(message: Message) -> str:

@@ -15,6 +15,7 @@ from routing.views.paging import counted, page
 from routing.views.show import show
 
 State = Delivery.State
+SHOWN_OF_A_DIGEST = 20
 
 
 @require_safe
@@ -46,6 +47,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "delivery": shown,
         "attempts": shown.attempts.order_by("number"),
+        "folded": shown.folded.select_related("group").order_by("-pk")[:SHOWN_OF_A_DIGEST],
         "may_retry": shown.state not in (State.SENDING, State.FOLDED) and shown.event != "test",
         "may_discard": shown.state in (State.QUEUED, State.FAILED, State.UNKNOWN),
     }

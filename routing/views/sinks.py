@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from routing import access, audit, deliveries
+from routing import access, audit, deliveries, pacing
 from routing import sinks as kinds_of_sinks
 from routing.access import requires
 from routing.forms import OptionsForm, form_for
@@ -26,7 +26,14 @@ from routing.views.show import show
 class SinkForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     class Meta:
         model = Sink
-        fields = ("name",)
+        fields = ("name", "most_per_minute")
+        labels = {"most_per_minute": "Most messages a minute"}  # noqa: RUF012  # as Django has it
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        own = pacing.pace_of(Sink(kind=self.instance.kind))
+        usual = f"{own.per_minute}, which the service takes" if own else "no limit"
+        self.fields["most_per_minute"].help_text = f"What is more than that waits, nothing is lost. Empty: {usual}."
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,13 @@ def _accepted(kind: type[Sender], sink: Sink, options: OptionsForm) -> bool:
 
 def _said(sink: Sink) -> dict[str, Any]:
     """What the audit log keeps of it: of secrets only that there are some."""
-    return {"name": sink.name, "enabled": sink.enabled, "options": sink.config, "secrets": sorted(sink.secrets)}
+    return {
+        "name": sink.name,
+        "enabled": sink.enabled,
+        "most_per_minute": sink.most_per_minute,
+        "options": sink.config,
+        "secrets": sorted(sink.secrets),
+    }
 
 
 @require_safe
@@ -170,6 +183,7 @@ def sink(request: HttpRequest, pk: int) -> HttpResponse:
         "health": health,
         "word": word,
         "options": sorted(shown.config.items()),
+        "pace": pacing.pace_of(shown),
         "secrets": sorted(shown.secrets),
         "recent": shown.deliveries.select_related("group").order_by("-created_at", "-pk")[:15],
         "attempt": Attempt.objects.filter(delivery__sink=shown, delivery__event="test").order_by("-pk").first(),

@@ -16,7 +16,7 @@ from pytest_httpserver import HTTPServer
 from routing import backoff, claims, deliveries
 from routing.models import Attempt, AuditEntry, Delivery, Receipt, Sink
 from tests import build
-from tests.build import NOW
+from tests.build import NOW, owed
 
 pytestmark = pytest.mark.django_db
 
@@ -32,11 +32,6 @@ def sink(httpserver: HTTPServer) -> Sink:
 def answer(httpserver: HTTPServer, status: int, text: str = "", **headers: str) -> None:
     httpserver.clear()
     httpserver.expect_request(re.compile(".*")).respond_with_data(text, status, headers=headers)
-
-
-def owed(sink: Sink, **fields: Any) -> Delivery:
-    values = {"reason": "first alert of the group", "next_attempt_at": NOW, "created_at": NOW, "alert_count": 1}
-    return Delivery.objects.create(sink=sink, **{**values, **fields})
 
 
 def about_a_group(sink: Sink, **fields: Any) -> Delivery:

@@ -1,10 +1,13 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db.models import Q
 
-from routing import pipeline
-from routing.models import Delivery, Route
+from routing import claims, pipeline
+from routing.messages import alerts_of, message_for
+from routing.models import AlertGroup, Delivery, Route, Sink
 from tests import build
 from tests.build import NOW
 
@@ -29,7 +32,7 @@ def test_what_waits_is_told_together_with_what_is_new(route: Route) -> None:
         fire(seconds)
     first, second, third = Delivery.objects.order_by("pk")
     assert (first.state, second.state, third.state) == ("folded", "folded", "queued")
-    assert (first.folded_into, second.folded_into) == (second, third)
+    assert (first.folded_into, second.folded_into) == (third, third)
     assert (third.alert_count, len(third.alert_ids)) == (3, 3)
     assert third.reason == "first alert of the group"
 
@@ -78,3 +81,124 @@ def test_a_message_names_at_most_a_hundred_alerts_and_counts_all(route: Route) -
         pipeline.route_pending(NOW + timedelta(seconds=seconds))
     told = Delivery.objects.get(state="queued")
     assert (told.alert_count, len(told.alert_ids)) == (160, 100)
+
+
+@pytest.fixture
+def chat() -> Sink:
+    """A Slack sink that takes one message a minute, so more than none waiting is a deep queue."""
+    return build.sink("slack", secrets={"webhook_url": "http://127.0.0.1:9/"}, most_per_minute=1)
+
+
+def waiting(sink: Sink, host: str, **fields: Any) -> Delivery:
+    """A delivery about the group of one host, with an alert of its own."""
+    route = Route.objects.first() or build.route(group_by=["alert.hostname"])
+    found = AlertGroup.objects.filter(key=host).first() or build.group(route, key=host, labels={"alert.hostname": host})
+    alert = build.alert(hostname=host, waits=False)
+    return build.owed(sink, route=route, group=found, alert_ids=[str(alert.pk)], **fields)
+
+
+def claim(sink: Sink, at: datetime = NOW) -> list[Delivery]:
+    return [one.delivery for one in claims.claim(Q(sink=sink), 16, at)]
+
+
+def states() -> list[str]:
+    return list(Delivery.objects.order_by("pk").values_list("state", flat=True))
+
+
+def test_more_than_the_limit_lets_through_goes_out_as_one_digest(chat: Sink) -> None:
+    first, *rest = [waiting(chat, f"node-{number}", alert_count=2) for number in range(4)]
+    told = [uuid for one in (*rest, first) for uuid in one.alert_ids]
+    assert claim(chat) == [first]
+    assert states() == ["sending", "folded", "folded", "folded"]
+    first.refresh_from_db()
+    assert (first.alert_count, first.other_groups) == (8, 3)
+    assert first.alert_ids == told
+    assert set(first.folded.all()) == set(rest)
+    message = message_for(first, alerts_of([first]))
+    assert (message.newest.hostname, message.other_groups, len(message.alerts)) == ("node-0", 3, 4)
+
+
+def test_a_group_that_is_folded_twice_counts_once(chat: Sink) -> None:
+    first = waiting(chat, "node-0")
+    waiting(chat, "node-1")
+    claim(chat)
+    Delivery.objects.filter(pk=first.pk).update(state="queued")
+    waiting(chat, "node-1")
+    waiting(chat, "node-2")
+    (again,) = claim(chat, NOW + timedelta(minutes=1))
+    assert (again, again.other_groups, again.alert_count) == (first, 2, 4)
+
+
+def test_what_the_limit_lets_through_in_a_while_is_told_one_by_one() -> None:
+    sink = build.sink("slack", secrets={"webhook_url": "http://127.0.0.1:9/"}, most_per_minute=60)
+    for number in range(30):
+        waiting(sink, f"node-{number}")
+    assert len(claim(sink)) == 5
+    waiting(sink, "one more")
+    Sink.objects.update(free_at=None)
+    assert len(claim(sink)) == 5
+    for number in range(10):
+        waiting(sink, f"further {number}")
+    Sink.objects.update(free_at=None)
+    Delivery.objects.filter(state="sending").update(state="sent")
+    assert len(claim(sink)) == 1
+    assert Delivery.objects.filter(state="folded").count() == 30
+
+
+@pytest.mark.parametrize("other", [{"title": "Another rule"}, {"priority": 0}], ids=["rule", "priority"])
+def test_groups_of_another_rule_or_priority_are_not_in_a_digest(chat: Sink, other: dict[str, Any]) -> None:
+    waiting(chat, "node-0")
+    waiting(chat, "node-1")
+    AlertGroup.objects.filter(key="node-1").update(**other)
+    claim(chat)
+    assert states() == ["sending", "queued"]
+
+
+def test_other_events_are_not_in_a_digest_but_ends_are_told_together_too(chat: Sink) -> None:
+    waiting(chat, "node-0", event="resolved")
+    waiting(chat, "node-1")
+    waiting(chat, "node-2", event="resolved")
+    claim(chat)
+    assert states() == ["sending", "queued", "folded"]
+
+
+def test_the_end_of_a_group_is_not_told_before_its_beginning(chat: Sink) -> None:
+    waiting(chat, "node-0", event="resolved")
+    waiting(chat, "node-1", state="sending")
+    waiting(chat, "node-1", event="resolved")
+    waiting(chat, "node-2", event="resolved")
+    Sink.objects.update(free_at=None)
+    claim(chat)
+    assert states() == ["sending", "sending", "queued", "folded"]
+
+
+def test_what_follows_in_a_folded_group_waits_for_the_digest(chat: Sink) -> None:
+    digest = waiting(chat, "node-0")
+    waiting(chat, "node-1")
+    claim(chat)
+    end = waiting(chat, "node-1", event="resolved")
+    later = NOW + timedelta(minutes=5)
+    assert claim(chat, later) == []
+    Delivery.objects.filter(pk=digest.pk).update(state="sent")
+    assert claim(chat, later) == [end]
+
+
+def test_what_was_folded_into_what_is_folded_stands_in_the_last(chat: Sink) -> None:
+    first = waiting(chat, "node-0")
+    inner = waiting(chat, "node-1")
+    claim(chat)
+    Delivery.objects.filter(pk=first.pk).update(state="queued", next_attempt_at=NOW + timedelta(hours=1))
+    last = waiting(chat, "node-2")
+    waiting(chat, "node-3")
+    (sent,) = claim(chat, NOW + timedelta(minutes=1))
+    inner.refresh_from_db()
+    sent.refresh_from_db()
+    assert (sent, inner.folded_into, sent.other_groups, sent.alert_count) == (last, last, 3, 4)
+
+
+def test_a_receiver_that_keeps_something_for_each_group_gets_no_digest() -> None:
+    sink = build.sink("pagerduty", secrets={"routing_key": "k"}, most_per_minute=1)
+    for number in range(3):
+        waiting(sink, f"node-{number}")
+    assert len(claim(sink)) == 1
+    assert states() == ["sending", "queued", "queued"]

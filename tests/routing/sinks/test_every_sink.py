@@ -115,6 +115,14 @@ def test_retry_after_is_understood(
     assert sender(kind, address).deliver(samples.message()).retry_after == seconds
 
 
+@pytest.mark.parametrize("kind", [kind for kind in OVER_HTTP if sinks.kinds()[kind].digests])
+def test_a_digest_says_that_it_is_one(kind: str, httpserver: HTTPServer, address: str) -> None:
+    answer(httpserver, 200, success(kind))
+    sender(kind, address).deliver(samples.message(alert_count=38, other_groups=12))
+    body = httpserver.log[0][0].get_data(as_text=True)
+    assert "37 more of this rule, from 12 other groups" in body or '"other_groups":12' in body
+
+
 @pytest.mark.parametrize("kind", OVER_HTTP)
 def test_a_private_address_is_refused(kind: str, httpserver: HTTPServer, address: str, settings: Any) -> None:
     settings.OUTBOUND_ALLOW = []

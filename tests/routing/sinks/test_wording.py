@@ -20,6 +20,12 @@ def test_a_headline_says_what_where_and_how_many(event: str, line: str) -> None:
     assert wording.headline(samples.message(event)) == line
 
 
+@pytest.mark.parametrize(("others", "said"), [(1, "from 1 other group"), (12, "from 12 other groups")])
+def test_the_headline_of_a_digest_says_that_it_is_one(others: int, said: str) -> None:
+    message = samples.message(alert_count=38, other_groups=others)
+    assert wording.headline(message) == f"Warning: Read sensitive file on node-7 (and 37 more of this rule, {said})"
+
+
 def test_a_headline_without_host_and_of_one_alert_is_short() -> None:
     message = samples.message("firing", samples.alert(hostname=""), alert_count=1)
     assert wording.headline(message) == "Warning: Read sensitive file"

@@ -68,3 +68,14 @@ def test_all_dead_letters_of_a_sink_are_sent_again_but_no_tests(as_user, bob) ->
     assert "1 dead letter is sent again" in answer.content.decode()
     states = dict(Delivery.objects.values_list("pk", "state"))
     assert states == {mine.pk: "queued", test.pk: "failed", other.pk: "failed"}
+
+
+def test_a_digest_and_what_stands_in_it_lead_to_each_other(as_user, carol) -> None:
+    sink, route = build.sink("slack"), build.route()
+    digest = dead(sink, state="sent", group=build.group(route), other_groups=1)
+    inside = dead(sink, state="folded", group=build.group(route, key="other", title="The other"), folded_into=digest)
+    client = as_user(carol)
+    text = client.get(f"/deliveries/{digest.pk}/").content.decode()
+    assert "stands for 1 other group of this rule" in text
+    assert f'href="/deliveries/{inside.pk}/">The other' in text
+    assert f'href="/deliveries/{digest.pk}/"' in client.get(f"/deliveries/{inside.pk}/").content.decode()

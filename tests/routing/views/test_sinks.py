@@ -136,3 +136,15 @@ def test_a_kind_that_is_gone_is_listed_all_the_same(as_user, carol) -> None:
     client = as_user(carol)
     assert "pigeon (not installed)" in client.get("/sinks/").content.decode()
     assert "pigeon (not installed)" in client.get(f"/sinks/{sink.pk}/").content.decode()
+
+
+def test_a_sink_has_a_limit_of_its_own_where_it_is_given_one(as_user, erin) -> None:
+    client = as_user(erin)
+    assert "Empty: 60, which the service takes." in client.get("/sinks/new/slack/").content.decode()
+    client.post("/sinks/new/slack/", {**SLACK, "most_per_minute": "0"})
+    assert not Sink.objects.exists()
+    client.post("/sinks/new/slack/", {**SLACK, "most_per_minute": "7"})
+    sink = Sink.objects.get()
+    assert sink.most_per_minute == 7
+    assert "at most 7" in client.get(f"/sinks/{sink.pk}/").content.decode()
+    assert AuditEntry.objects.get(verb="create").after["most_per_minute"] == 7
