@@ -16,16 +16,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
-import requests
+import certifi
 from django.conf import settings
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout, make_headers
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationValueError, ReadTimeoutError, SSLError
 
 # Its lines hold addresses, and addresses hold secrets: also its warning about headers that cannot be read.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -60,6 +58,9 @@ class OutboundError(Exception):
 
 class AddressRefused(OutboundError):
     """Nothing was sent, and trying again changes nothing; most often the address is one that must not be reached."""
+
+
+_BAD_HEADER = "A header has a character that HTTP cannot carry; enter the value again"
 
 
 @dataclass(frozen=True)
@@ -166,13 +167,53 @@ class _Checked:
 
     def getresponse(self) -> Any:
         # A receiver that sends one header byte every few seconds never hits the read timeout.
-        watch = threading.Timer(max(0.0, _deadline.at - time.monotonic()), hang_up, [self.sock])  # type: ignore[attr-defined]
-        watch.daemon = True
-        watch.start()
-        try:
+        with _watch.over(self.sock, _deadline.at):  # type: ignore[attr-defined]
             return super().getresponse()  # type: ignore[misc]
+
+
+class _Watch:
+    """Cuts connections whose deadline passes: one thread for all of them, for a thread each would cost more than
+    the exchange.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._watched: dict[object, tuple[float, socket.socket | None]] = {}
+        self._wakes_at = float("inf")
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def over(self, connection: socket.socket | None, deadline: float) -> Iterator[None]:
+        """Cut the connection at the deadline, on the monotonic clock, unless this is left before it."""
+        ticket = object()
+        with self._changed:
+            self._watched[ticket] = (deadline, connection)
+            # A process that was forked off has none of the threads.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
+                self._thread.start()
+            elif deadline < self._wakes_at:
+                self._changed.notify()
+        try:
+            yield
         finally:
-            watch.cancel()
+            with self._changed:
+                del self._watched[ticket]
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                ahead = [deadline for deadline, _ in self._watched.values() if deadline > now]
+                for deadline, connection in self._watched.values():
+                    if deadline <= now:
+                        hang_up(connection)
+                # It sleeps on where everything ended in time: the next deadline is later than those before it.
+                self._wakes_at = min(ahead, default=float("inf"))
+                self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
+
+
+_watch = _Watch()
 
 
 def hang_up(connection: socket.socket | None) -> None:
@@ -201,24 +242,21 @@ class _HTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _CheckedHTTPS
 
 
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-
-
-class _Sessions(threading.local):
-    """One session a thread, so that connections are kept but never shared."""
+class _Pools(threading.local):
+    """Connections of a thread, by the certificates they trust: they are kept but never shared."""
 
     def __init__(self) -> None:
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("http://", "https://"):
-            self.session.mount(scheme, _Adapter(pool_connections=32, pool_maxsize=1, max_retries=0))
+        self.by_ca: dict[str, PoolManager] = {}
+
+    def trusting(self, ca: str) -> PoolManager:
+        if ca not in self.by_ca:
+            pools = PoolManager(32, maxsize=1, retries=False, cert_reqs="CERT_REQUIRED", ca_certs=ca)
+            pools.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+            self.by_ca[ca] = pools
+        return self.by_ca[ca]
 
 
-_sessions = _Sessions()
+_pools = _Pools()
 
 
 def request(
@@ -234,46 +272,68 @@ def request(
 
     Raises OutboundError where no answer came; an answer of any status is an `Answer`.
     """
-    host = _host(url)
+    parts = _parts(url)
+    host = parts.hostname or ""
     started = time.monotonic()
     _deadline.at = started + total
     with _plain_errors(host):
-        response = _sessions.session.request(
+        response = _pools.trusting(ca or certifi.where()).urlopen(
             method,
             url,
-            data=body,
-            headers={"User-Agent": "sensorapp", **(headers or {})},
-            timeout=(CONNECT_SECONDS, min(READ_SECONDS, total)),
-            allow_redirects=False,
-            stream=True,
-            verify=ca or True,
+            body=body or None,
+            headers=_headers(parts, headers or {}),
+            timeout=Timeout(connect=CONNECT_SECONDS, read=min(READ_SECONDS, total)),
+            redirect=False,
+            preload_content=False,
         )
-        with response:
+        try:
             if time.monotonic() >= _deadline.at:
                 # The connection was cut, and what had come of the headers looks like all of them.
                 raise OutboundError(f"{host} did not finish its answer in time", arrived=True)
             content = _read(response)
-    return Answer(response.status_code, response.headers, content, time.monotonic() - started)
+        finally:
+            _done(response)
+    return Answer(response.status, response.headers, content, time.monotonic() - started)
 
 
-def _host(url: str) -> str:
-    """The host of an http URL; raises AddressRefused for anything else."""
+def _headers(url: SplitResult, given: Mapping[str, str]) -> dict[str, str]:
+    """The request's headers; a name and password in the URL sign in (RFC 7617). Raises AddressRefused."""
+    found = {"User-Agent": "sensorapp", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+    if url.username or url.password:
+        found |= make_headers(basic_auth=f"{unquote(url.username or '')}:{unquote(url.password or '')}")
+    for name, value in given.items():
+        if "\n" in value or "\r" in value:
+            raise AddressRefused(_BAD_HEADER)
+        found[name] = value
+    return found
+
+
+def _done(response: BaseHTTPResponse) -> None:
+    """Keep the connection for the next request where everything was read, else close it."""
+    if response.closed or response.length_remaining == 0:
+        response.release_conn()
+    else:
+        response.close()
+
+
+def _parts(url: str) -> SplitResult:
+    """An http URL; raises AddressRefused for anything else."""
     try:
         parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port):
+            return parts
     except ValueError:
         raise AddressRefused("The address is not a valid URL") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise AddressRefused("The address is not an http or https URL")
-    return parts.hostname
+    raise AddressRefused("The address is not an http or https URL")
 
 
-def _read(response: requests.Response) -> bytes:
+def _read(response: BaseHTTPResponse) -> bytes:
     """The body's first `MAX_ANSWER` bytes, or what came of it before the deadline."""
     parts: list[bytes] = []
     size = 0
     while size < MAX_ANSWER and time.monotonic() < _deadline.at:
         try:
-            part = response.raw.read1(MAX_ANSWER - size, decode_content=True)
+            part = response.read1(MAX_ANSWER - size, decode_content=True)
         except (HTTPError, OSError):
             break  # The status has been read, and it is what counts.
         if not part:
@@ -290,17 +350,18 @@ def _plain_errors(host: str) -> Iterator[None]:
         yield
     except OutboundError:
         raise
-    except requests.exceptions.SSLError:
+    except SSLError:
         raise OutboundError(
             f"The certificate of {host} is not trusted or not for this name; mend it there, or use the right name"
         ) from None
-    except (requests.exceptions.ReadTimeout, TimeoutError):
+    except (ReadTimeoutError, TimeoutError):
         raise OutboundError(f"{host} took the request but did not answer in time", arrived=True) from None
-    except requests.exceptions.InvalidURL:
+    except LocationValueError:
         raise AddressRefused("The address is not a valid URL") from None
-    except (requests.exceptions.InvalidHeader, UnicodeError):
-        raise AddressRefused("A header has a character that HTTP cannot carry; enter the value again") from None
-    except requests.exceptions.RequestException:
+    except ValueError:
+        # What http.client says of a header's name or value, and of letters that it cannot write.
+        raise AddressRefused(_BAD_HEADER) from None
+    except (HTTPError, OSError):
         late = time.monotonic() >= _deadline.at
         problem = "did not finish its answer in time" if late else "closed the connection before it answered"
         raise OutboundError(f"{host} {problem}", arrived=True) from None

@@ -9,8 +9,17 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with every secret in it starred, also where a receiver echoes only a part of a secret URL."""
-    parts = {part for secret in secrets for part in _telling_parts(secret)}
-    for part in sorted(parts, key=len, reverse=True):
+    return starred(text, parts_of(secrets))
+
+
+def parts_of(secrets: Iterable[str]) -> list[str]:
+    """What of the secrets would tell them, the longest first."""
+    return sorted({part for secret in secrets for part in _telling_parts(secret)}, key=len, reverse=True)
+
+
+def starred(text: str, parts: Iterable[str]) -> str:
+    """`text` with stars in place of these parts."""
+    for part in parts:
         text = text.replace(part, "***")
     return text
 

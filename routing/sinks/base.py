@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, ClassVar
 from uuid import UUID
 
 from routing.kinds import build, is_secret
-from routing.redaction import redact
+from routing.redaction import parts_of, starred
 from routing.storable import text as storable_text
 from sensor.alert import Priority
 
@@ -182,7 +183,11 @@ class Sender(ABC):
 
     def masked(self, text: str) -> str:
         """`text` without secrets and without what a database refuses, cut to what an attempt keeps."""
-        return redact(storable_text(text), self.secrets())[:EXCERPT]
+        return starred(storable_text(text), self._telling_parts)[:EXCERPT]
+
+    @cached_property
+    def _telling_parts(self) -> list[str]:
+        return parts_of(self.secrets())
 
     def deliver(self, message: Message) -> Outcome:
         """`send`, with the secrets masked in everything that is kept or shown of it."""

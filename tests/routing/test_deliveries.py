@@ -298,7 +298,7 @@ def test_a_worker_that_dies_holds_one_delivery_of_a_sink_that_forbids_repeats(mo
     def die(*_: object, **__: object) -> None:
         raise SystemExit
 
-    monkeypatch.setattr("requests.Session.request", die)
+    monkeypatch.setattr("routing.outbound.request", die)
     with pytest.raises(SystemExit):
         deliveries.send_next(sink.pk, 3, NOW)
     found = Delivery.objects.order_by("pk").values_list("state", "attempts_made")

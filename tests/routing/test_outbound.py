@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,49 @@ def test_the_name_stays_in_the_host_header(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/").respond_with_data("")
     request("POST", f"http://localhost:{httpserver.port}/", body=b"x")
     assert httpserver.log[0][0].headers["Host"] == f"localhost:{httpserver.port}"
+
+
+def test_a_name_and_password_in_the_address_sign_in_and_are_not_in_the_path(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_data("")
+    request("POST", f"http://us%20er:p%40ss@127.0.0.1:{httpserver.port}/hook?a=b", body=b"x")
+    seen = httpserver.log[0][0]
+    assert (seen.authorization.username, seen.authorization.password) == ("us er", "p@ss")
+    assert "p%40ss" not in seen.url
+
+
+def test_a_connection_is_used_again_unless_its_answer_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    dialled = []
+    monkeypatch.setattr(outbound, "dial", lambda *at: dialled.append(at) or dial(*at))
+
+    class Kept(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            size = 1_000_000 if self.path == "/long" else 2
+            self.send_response(200)
+            self.send_header("Content-Length", str(size))
+            self.end_headers()
+            self.wfile.write(b"x" * size)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Kept) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        counts = []
+        for path in ("/", "/", "/long", "/"):
+            request("GET", url + path)
+            counts.append(len(dialled))
+        server.shutdown()
+    assert counts == [1, 1, 1, 2]
+
+
+def test_one_thread_watches_the_deadlines_of_all(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/").respond_with_data("")
+    for _ in range(3):
+        request("GET", httpserver.url_for("/"))
+    assert [thread.name for thread in threading.enumerate()].count("deadlines") == 1
 
 
 def test_a_long_answer_is_cut(httpserver: HTTPServer) -> None:
