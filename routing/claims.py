@@ -77,8 +77,9 @@ def claim(wanted: Q, most: int, now: datetime) -> list[Claimed]:
         )
         if not taken:
             return []
-        mine = Delivery.objects.filter(pk__in=ids, claim=token).select_related("sink", "group", "route")
-        deliveries = list(mine.order_by("next_attempt_at", "pk"))
+        # The sink is one, its secrets are decrypted once; the routes are few.
+        mine = Delivery.objects.filter(pk__in=ids, claim=token).select_related("group")
+        deliveries = list(mine.order_by("next_attempt_at", "pk").prefetch_related("sink", "route"))
         deep = folding.is_deep(deliveries[0].sink, len(deliveries))
         # What is claimed cannot be folded into a message beside it.
         may = _permitted(deliveries[0].sink, 1 if deep else len(deliveries), now)

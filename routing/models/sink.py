@@ -85,8 +85,14 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         indexes = [
-            # Read by deliveries.due, every sweep, and by deliveries.next_for, after every send.
-            models.Index(fields=["sink", "next_attempt_at"], condition=Q(state="queued"), name="delivery_due"),
+            # Read by every claim, in this order, and by deliveries.due, every sweep.
+            models.Index(fields=["sink", "next_attempt_at", "id"], condition=Q(state="queued"), name="delivery_due"),
+            # Read by every claim, for each delivery that it looks at: what of its group lies before it.
+            models.Index(
+                fields=["sink", "group", "id"],
+                condition=Q(state__in=["queued", "sending", "folded"]),
+                name="delivery_in_order",
+            ),
             # Read by deliveries.take_back, every sweep, and by every claim, which counts a sink's.
             models.Index(fields=["lease_until"], condition=Q(state="sending"), name="delivery_leased"),
             # Read by the delivery log.
