@@ -7,6 +7,8 @@ from datetime import timedelta
 # for nobody is helped by a page of last Friday.
 _PATIENT = (10, 60, 300, 1200, 3600, 10_800, 21_600, 43_200, 86_400, 86_400, 86_400, 86_400, 86_400)
 _PAGING = (5, 10, 20, 40, 80, 160, 300, 600, 1200, 1800, 3600, 3600, 7200, 7200, 7200)
+LONG = 4.0
+"""Seconds after which a failed try has cost more than itself: a worker's thread that others waited for."""
 _CREDENTIALS = (900, 3600)
 """Least and most seconds before credentials that were refused are tried again: often enough to notice that they were
 mended, seldom enough not to be locked out."""
@@ -35,8 +37,12 @@ def after_refused_credentials(roll: float) -> timedelta:
     return timedelta(seconds=least + roll * (most - least))
 
 
-def breaker_pause(failures: int) -> timedelta | None:
-    """How long a sink is left alone after so many failures in a row; None while it is not yet a pattern."""
-    if failures < 5:
+def breaker_pause(failures: int, seconds: float) -> timedelta | None:
+    """How long a sink is left alone after so many failures in a row, the last of which took so many seconds.
+
+    None while it is not yet a pattern. A failure that held a worker for long is one at once.
+    """
+    doublings = failures - (1 if seconds >= LONG else 5)
+    if doublings < 0:
         return None
-    return timedelta(seconds=min(300, 15 * 2 ** min(failures - 5, 10)))
+    return timedelta(seconds=min(300, 15 * 2 ** min(doublings, 10)))

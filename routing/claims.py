@@ -27,6 +27,8 @@ LEASE = timedelta(seconds=60)
 """How long a try may take before its worker counts as dead; more than twice what the outbound client allows."""
 MOST_IN_FLIGHT = 2
 """Claims of one sink at a time, about: a receiver that hangs must not hold every worker."""
+MOST_PROBES = 4
+"""Sinks that were in trouble and are tried again at a time, about: many receivers that hang must not do so either."""
 State = Delivery.State
 
 
@@ -100,6 +102,9 @@ def _permitted(sink: Sink, wanted: int, now: datetime) -> int:
     """How many of so many deliveries may be tried now; none also where another worker was faster."""
     if sink.open_until is not None:
         # The sink was in trouble. One delivery finds out whether it still is; the others wait for it.
+        probed = Delivery.objects.filter(state=State.SENDING, sink__open_until__isnull=False).exclude(sink=sink)
+        if probed.values("sink").distinct().count() >= MOST_PROBES:
+            return 0
         if not Sink.objects.filter(pk=sink.pk, open_until=sink.open_until).update(open_until=now + LEASE):
             return 0
         wanted = 1
@@ -141,6 +146,7 @@ def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | 
             attempts=tried.claimed.attempt.number,
             failures=failures,
             now=tried.ended_at,
+            seconds=tried.seconds,
             roll=random.random(),  # noqa: S311  # spreads retries, guards nothing
         )
         failures = found.sink.get("failures", failures)

@@ -26,9 +26,13 @@ def settle(
     attempts: int,
     failures: int,
     now: datetime,
+    seconds: float,
     roll: float,
 ) -> Settlement:
-    """After the delivery's attempt number `attempts`; `failures` is the sink's count before it, `roll` in [0, 1)."""
+    """After the delivery's attempt number `attempts`, which took so many `seconds`.
+
+    `failures` is the sink's count before it, `roll` in [0, 1).
+    """
     match outcome.verdict:
         case Verdict.SENT:
             return Settlement(
@@ -46,6 +50,9 @@ def settle(
                 {"enabled": False, "disabled_reason": reason, "last_error": outcome.error},
             )
     troubled: dict[str, Any] = {"failures": failures + 1, "last_error": outcome.error}
+    pause = backoff.breaker_pause(failures + 1, seconds)
+    if pause is not None:
+        troubled["open_until"] = now + pause
     if outcome.arrived and not may_repeat:
         unknown = {"state": Delivery.State.UNKNOWN, "settled_at": now, "error": outcome.error}
         return Settlement(Attempt.Outcome.UNKNOWN, unknown, troubled)
@@ -55,11 +62,8 @@ def settle(
         troubled |= {"warning": outcome.error[:255], "open_until": now + wait}
     else:
         wait = backoff.after_trouble(attempts, sender.paging, outcome.retry_after, roll)
-        pause = backoff.breaker_pause(failures + 1)
         if outcome.retry_after is not None:
             troubled["open_until"] = now + wait
-        elif pause is not None:
-            troubled["open_until"] = now + pause
     if attempts >= backoff.most_attempts(sender.paging):
         return Settlement(Attempt.Outcome.FAILED, _given_up(outcome, now), troubled)
     again = {"state": Delivery.State.QUEUED, "next_attempt_at": now + wait, "error": outcome.error}

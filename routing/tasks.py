@@ -21,6 +21,8 @@ BATCH = 500
 WORKER_SEEN = "worker_seen"
 """Cache key of when a worker last swept, for the readiness check."""
 HEARTBEAT_KEPT = 60
+RING_KEPT = 60
+"""Seconds after which a ring that no worker took is dropped: the sweeps have rung anew ever since."""
 MOST_IN_A_ROW = 20
 """Claims that one message makes a worker take; then another sink's turn may come."""
 MOST_AT_A_TIME = 16
@@ -117,6 +119,6 @@ def _ring(planned: Planned) -> None:
 def _hand_out(task: Task, arguments: Iterable[tuple[int, ...]]) -> None:
     try:
         for one in arguments:
-            task.apply_async(one, retry=False)
+            task.apply_async(one, retry=False, expires=RING_KEPT)
     except (OperationalError, redis.RedisError) as error:
         log.warning("broker_unreachable", task=task.name, error=type(error).__name__)

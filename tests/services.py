@@ -53,7 +53,7 @@ def redis_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="sensorapp-redis-") as directory:
         port = free_port()
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", directory, "--appendonly", "yes"]
-        with _running([*command, "--save", "", "--loglevel", "warning"], lambda: _accepts(port)):
+        with _running([*command, "--save", "", "--loglevel", "warning"], lambda: accepts(port)):
             yield f"redis://127.0.0.1:{port}/0"
 
 
@@ -77,7 +77,8 @@ def _quietly(command: Sequence[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
+    """Whether somebody listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -42,7 +42,13 @@ def test_refused_credentials_are_tried_slowly() -> None:
 
 
 def test_the_breaker_opens_at_the_fifth_failure_for_at_most_five_minutes() -> None:
-    assert [backoff.breaker_pause(failures) for failures in range(5)] == [None] * 5
-    assert backoff.breaker_pause(5) == timedelta(seconds=15)
-    assert backoff.breaker_pause(6) == timedelta(seconds=30)
-    assert backoff.breaker_pause(1_000_000) == timedelta(minutes=5)
+    assert [backoff.breaker_pause(failures, 0.1) for failures in range(5)] == [None] * 5
+    assert backoff.breaker_pause(5, 0.1) == timedelta(seconds=15)
+    assert backoff.breaker_pause(6, 0.1) == timedelta(seconds=30)
+    assert backoff.breaker_pause(1_000_000, 0.1) == timedelta(minutes=5)
+
+
+def test_a_failure_that_took_long_opens_the_breaker_at_once() -> None:
+    assert backoff.breaker_pause(1, backoff.LONG) == timedelta(seconds=15)
+    assert backoff.breaker_pause(3, 15.0) == timedelta(minutes=1)
+    assert backoff.breaker_pause(9, 15.0) == timedelta(minutes=5)

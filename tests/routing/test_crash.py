@@ -36,7 +36,7 @@ def database_url() -> str:
 @contextmanager
 def worker(broker: str) -> Iterator[subprocess.Popen[bytes]]:
     """A real Celery worker on a broker of its own, without beat; killed at the end, its children too."""
-    command = [sys.executable, "-m", "celery", "--app", "sensorapp", "--quiet", "worker", "--pool", "threads"]
+    command = [sys.executable, "-m", "celery", "--app", "sensorapp", "--quiet", "worker"]
     environment = {
         **os.environ,
         "REDIS_URL": broker,

@@ -171,6 +171,17 @@ def test_only_one_delivery_probes_a_sink_in_trouble(sink: Sink, httpserver: HTTP
     assert deliveries.send(second.pk, NOW) is not None
 
 
+def test_only_some_sinks_in_trouble_are_tried_at_a_time(sink: Sink) -> None:
+    troubled = [build.sink(name=f"troubled {number}", secrets=sink.secrets) for number in range(claims.MOST_PROBES + 1)]
+    owing = [owed(one) for one in troubled]
+    Sink.objects.filter(pk__in=[one.pk for one in troubled]).update(failures=1, open_until=NOW)
+    probes = [held(one) for one in owing]
+    assert [bool(probe) for probe in probes] == [True] * claims.MOST_PROBES + [False]
+    assert held(owed(sink))
+    claims.release(probes[0])
+    assert held(owing[-1])
+
+
 def test_some_are_sent_under_one_claim_in_order_of_their_time(sink: Sink, httpserver: HTTPServer) -> None:
     answer(httpserver, 200)
     owing = [owed(sink, next_attempt_at=NOW - timedelta(seconds=number)) for number in range(4)]

@@ -12,7 +12,7 @@ from tests.build import NOW
 
 
 def settled(outcome: Outcome, **changes: Any) -> Settlement:
-    values = {"may_repeat": True, "attempts": 1, "failures": 0, "now": NOW, "roll": 0.5, **changes}
+    values = {"may_repeat": True, "attempts": 1, "failures": 0, "now": NOW, "seconds": 0.1, "roll": 0.5, **changes}
     return settle(outcome, values.pop("sender", Webhook), **values)
 
 
@@ -31,6 +31,16 @@ def test_trouble_queues_it_again_for_later() -> None:
 
 def test_the_fifth_trouble_in_a_row_leaves_the_sink_alone() -> None:
     assert settled(Outcome(Verdict.RETRY), failures=4).sink["open_until"] == NOW + timedelta(seconds=15)
+
+
+@pytest.mark.parametrize("may_repeat", [True, False])
+def test_one_trouble_that_held_a_worker_for_long_is_enough(may_repeat: bool) -> None:
+    hung = settled(Outcome(Verdict.RETRY, arrived=True), seconds=15.0, may_repeat=may_repeat)
+    assert hung.sink["open_until"] == NOW + timedelta(seconds=15)
+
+
+def test_a_slow_success_is_a_success() -> None:
+    assert settled(Outcome(Verdict.SENT), seconds=15.0).sink["open_until"] is None
 
 
 def test_a_time_that_the_receiver_named_holds_for_the_delivery_and_for_the_sink() -> None:

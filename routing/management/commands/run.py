@@ -160,9 +160,8 @@ def _web_command(host: str, port: int) -> list[str]:
 
 
 def _worker_command() -> list[str]:
-    command = [sys.executable, "-m", "celery", "--app", "sensorapp", "--quiet", "worker", "--beat", "--pool", "threads"]
-    command += ["--concurrency", "4", "--without-gossip", "--without-mingle"]
-    return [*command, "--queues", "route,deliver,respond,maintain"]
+    command = [sys.executable, "-m", "celery", "--app", "sensorapp", "--quiet", "worker", "--beat"]
+    return [*command, "--without-gossip", "--without-mingle", "--queues", "route,deliver,respond,maintain"]
 
 
 def _sensor_command() -> list[str]:
