@@ -5,37 +5,44 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('routing', '0004_lanes'),
+        ("routing", "0004_lanes"),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='delivery',
-            name='delivery_due',
+            model_name="delivery",
+            name="delivery_due",
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='other_groups',
+            model_name="delivery",
+            name="other_groups",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='sink',
-            name='free_at',
+            model_name="sink",
+            name="free_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='sink',
-            name='most_per_minute',
-            field=models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1)]),
+            model_name="sink",
+            name="most_per_minute",
+            field=models.PositiveIntegerField(
+                blank=True, null=True, validators=[django.core.validators.MinValueValidator(1)]
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['sink', 'next_attempt_at', 'id'], name='delivery_due'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "queued")), fields=["sink", "next_attempt_at", "id"], name="delivery_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'sending', 'folded'])), fields=['sink', 'group', 'id'], name='delivery_in_order'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "sending", "folded"])),
+                fields=["sink", "group", "id"],
+                name="delivery_in_order",
+            ),
         ),
     ]
