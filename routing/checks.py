@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,6 +72,21 @@ def check_outbound(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         for block in settings.OUTBOUND_ALLOW
         if not _is_network(block)
     ]
+
+
+@register()
+def check_addresses(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """routing.E006, routing.W006: where signs of life and spans go. The address may be a secret, so it is not said."""
+    given = {"DEADMAN_URL": settings.DEADMAN_URL, "OTEL_EXPORTER_OTLP_ENDPOINT": settings.OTEL_ENDPOINT}
+    found: list[CheckMessage] = [
+        Error(f"{name} is not a web address", hint="Use one with http:// or https://.", id="routing.E006")
+        for name, address in given.items()
+        if address and not _is_web_address(address)
+    ]
+    if settings.OTEL_ENDPOINT and find_spec("opentelemetry") is None:
+        hint = "Install it with: pip install 'sensorapp[otel]'"
+        found.append(Warning("Spans are asked for, but OpenTelemetry is missing", hint=hint, id="routing.W006"))
+    return found
 
 
 @register()
@@ -161,6 +177,14 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _is_web_address(address: str) -> bool:
+    try:
+        url = urlsplit(address)
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.hostname)
 
 
 def _is_network(block: str) -> bool:

@@ -14,8 +14,9 @@ import structlog
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from structlog.contextvars import bound_contextvars
 
-from routing import audit, backoff, claims, receipts, sinks
+from routing import audit, backoff, claims, delivery_log, receipts, sinks, tracing
 from routing.claims import LEASE, MOST_IN_FLIGHT, Claimed, State, Tried
 from routing.folding import fold
 from routing.messages import alerts_of, message_for
@@ -73,20 +74,13 @@ def _try(claimed: list[Claimed], now: datetime) -> list[Attempt]:
         before = time.monotonic()
         if tries and (tries[-1].outcome.verdict is not Verdict.SENT or before - began > PATIENCE):
             break
-        outcome = sender if isinstance(sender, Outcome) else _outcome(sender, one.delivery, alerts, kept)
+        with bound_contextvars(delivery=one.delivery.pk, sink=one.delivery.sink_id, attempt=one.attempt.number):
+            outcome = sender if isinstance(sender, Outcome) else _outcome(sender, one.delivery, alerts, kept)
         after = time.monotonic()
         tries.append(Tried(one, outcome, now + timedelta(seconds=after - began), after - before))
     claims.settle(tries, claimed[len(tries) :], None if isinstance(sender, Outcome) else sender)
     for tried in tries:
-        log.info(
-            "delivery_tried",
-            delivery=tried.claimed.delivery.pk,
-            sink=tried.claimed.delivery.sink_id,
-            attempt=tried.claimed.attempt.number,
-            outcome=tried.outcome.verdict,
-            status=tried.outcome.status,
-            latency_ms=tried.claimed.attempt.latency_ms,
-        )
+        delivery_log.tried(tried, alerts)
     return [tried.claimed.attempt for tried in tries]
 
 
@@ -103,10 +97,11 @@ def _sender(sink: Sink) -> Sender | Outcome:
 def _outcome(sender: Sender, delivery: Delivery, alerts: dict[str, Alert], kept: dict[int, dict[str, str]]) -> Outcome:
     """Hand the message to the sink. Whatever goes wrong in there is this delivery's trouble and nobody else's."""
     try:
-        return sender.deliver(message_for(delivery, alerts, kept))
+        with tracing.span("delivery.attempt", delivery=delivery.pk, sink=delivery.sink_id, kind=sender.kind):
+            return sender.deliver(message_for(delivery, alerts, kept))
     except Exception as error:
         # The exception's text may hold what was sent; its class is enough to find it.
-        log.error("sink_failed", sink=delivery.sink_id, delivery=delivery.pk, error=type(error).__name__)
+        log.error("sink_failed", error=type(error).__name__)
         text = f"The {sender.label} sink could not make or send the message ({type(error).__name__})"
         return Outcome(Verdict.RETRY, text, arrived=True)
 
@@ -216,6 +211,7 @@ def enqueue(owed: Iterable[Delivery], now: datetime) -> list[int]:
     """Store what was planned, in the transaction that decided it; the ids to ring for, as in `due`."""
     stored = Delivery.objects.bulk_create(list(owed))
     fold(stored, now)
+    delivery_log.planned(Counter(one.state for one in stored))
     rung: Counter[int] = Counter()
     found: list[int] = []
     for one in stored:

@@ -6,7 +6,6 @@ share one subscription.
 
 import asyncio
 import contextlib
-from functools import lru_cache
 from types import TracebackType
 from weakref import WeakKeyDictionary
 
@@ -14,31 +13,18 @@ import redis
 import redis.asyncio
 import structlog
 from django.conf import settings
-from prometheus_client import Counter
 from redis.asyncio.client import PubSub
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from routing import metrics
+from routing.broker import TIMEOUT, client
 
 log = structlog.get_logger(__name__)
 
 TOPICS = frozenset({"alerts", "deliveries", "runs", "sensors"})
 CHANNEL = "doorbell:"
-TIMEOUT = 1.0
-"""Seconds a ring may take to connect or to be taken."""
 QUIET_SECONDS = 10.0
 """How long the subscription may be silent before it asks whether the server is still there."""
 RECONNECT_SECONDS = (0.2, 1.0, 5.0)
-
-failures = Counter("sensorapp_doorbell_failures_total", "Rings that Redis did not take, and subscriptions it ended.")
-
-
-@lru_cache(maxsize=2)
-def client(url: str) -> redis.Redis:
-    """The process's client for short commands; its connections are shared by all threads."""
-    # One repeat, at once: a kept connection may have been closed by a restart of the server.
-    return redis.Redis.from_url(
-        url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 1)
-    )
 
 
 def ring(*topics: str) -> None:
@@ -49,7 +35,7 @@ def ring(*topics: str) -> None:
                 pipeline.publish(CHANNEL + _known(topic), b"")
             pipeline.execute()
     except (redis.RedisError, OSError) as error:
-        failures.inc()
+        metrics.DOORBELL_FAILURES.add()
         log.warning("ring_failed", topics=topics, error=str(error))
 
 
@@ -143,7 +129,7 @@ class _Subscription:
                     self._up.set()
                     await self._pass_on(pubsub)
             except (redis.RedisError, OSError) as error:
-                failures.inc()
+                metrics.DOORBELL_FAILURES.add()
                 self._up.clear()
                 if tries == 0:
                     log.warning("subscription_ended", error=str(error))

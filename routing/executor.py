@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.db.models import QuerySet
+from structlog.contextvars import bound_contextvars
 
 from routing import actions, audit, guards
 from routing.actions.base import NotApplicable, Outcome, Refused, Responder
@@ -94,7 +95,8 @@ def run_on_server(run_id: int, now: datetime, kinds: Kinds | None = None) -> Non
     run = waiting.select_related("action", "alert").first()
     if run is None or run.kind not in kinds or kinds[run.kind].where != "server" or not _claim(run, kinds, now):
         return
-    outcome = _act(kinds[run.kind](run.params), run)
+    with bound_contextvars(run=str(run.uuid)):
+        outcome = _act(kinds[run.kind](run.params), run)
     settle(run.uuid, str(run.lease), outcome.state, outcome.reason, outcome.detail, now)
 
 
@@ -144,7 +146,7 @@ def _act(responder: Responder, run: ActionRun) -> Outcome:
         return Outcome(State.SKIPPED, str(error))
     except Exception as error:
         # The worker goes on with the next run; what this one did before it failed, nobody knows.
-        log.exception("action_raised", run=str(run.uuid), kind=run.kind)
+        log.exception("action_raised", kind=run.kind)
         return Outcome(State.UNKNOWN, f"{type(error).__name__} in the middle of it; look at the target")
 
 

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from django.db import connection
 
+from routing import metrics, tracing
 from routing.admission import Row
 from routing.ingest import Outcome
 
@@ -135,8 +136,12 @@ class Writer:
         now = datetime.now(UTC)
         rows = [row for post in group for row in post.rows]
         try:
-            outcomes = store.store(rows, now)
+            began = time.monotonic()
+            with tracing.span("ingest.commit", alerts=len(rows), posts=len(group)):
+                outcomes = store.store(rows, now)
+            metrics.COMMIT.add(time.monotonic() - began)
         except Exception as error:
+            metrics.COMMIT_FAILURES.add()
             log.error("alerts_not_stored", alerts=len(rows), posts=len(group), error=str(error))
             connection.close()
             self._tell(group, None)

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, DataError, IntegrityError, transaction
 
-from routing import bulk, days
+from routing import bulk, days, metrics
 from routing.admission import Row
 from routing.presence import Presence
 
@@ -34,6 +34,15 @@ class Outcome(Enum):
     DROPPED = "of a day that is no longer kept"
 
 
+COUNTED = {
+    Outcome.ACCEPTED: ("accepted", ""),
+    Outcome.DUPLICATE: ("duplicate", ""),
+    Outcome.REFUSED: ("rejected", "unstorable"),
+    Outcome.DROPPED: ("rejected", "day not kept"),
+}
+"""Labels of `metrics.ALERTS`."""
+
+
 class Intake:
     """Stores alerts and remembers the sensors they came from."""
 
@@ -48,6 +57,9 @@ class Intake:
         outcomes: list[Outcome] = []
         for start in range(0, len(rows), AT_ONCE):
             outcomes += self._store_or_split(rows[start : start + AT_ONCE], now)
+        for outcome, counted in COUNTED.items():
+            if count := outcomes.count(outcome):
+                metrics.ALERTS.add(count, *counted)
         return outcomes
 
     def _store_or_split(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:

@@ -5,24 +5,28 @@ Only rows are written: a decision and everything it owes are stored together or 
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
-from routing import approvals, deliveries
+from routing import approvals, deliveries, metrics, tracing
 from routing.holds import Holds
 from routing.looking import look
 from routing.lookups import Tables
 from routing.models import Alert, AlertGroup, Delivery, Sensor, Unrouted
-from routing.placing import Place, acknowledged, add, groups_of, join, places_of, store
+from routing.placing import At, Place, acknowledged, add, groups_of, join, places_of, store
 from routing.tree import load
 from routing.turns import Turn, take
 
 log = structlog.get_logger(__name__)
+
+MOST_NAMED = 10
+"""Alerts of a batch that its log line names, the oldest ones."""
 
 
 @dataclass
@@ -85,24 +89,31 @@ def _route_batch(now: datetime, limit: int, lane: int, passing: Iterable[UUID] =
         alerts = _take(limit, lane, passing)
         if not alerts:
             return Planned()
-        Tables().enrich(alerts)
-        tree, holds = load(), Holds(now)
-        places = places_of(alerts, tree)
-        groups = groups_of(places)
-        join(places, groups, now)
-        holds.notice((alert, place.node.resolve_after) for place in places.values() for alert in place.alerts)
-        holds.expect(alerts)
-        looked_after = acknowledged(alerts)
-        owed: list[Delivery] = []
-        for at, place in places.items():
-            untold = add(groups[at], place, looked_after, now)
-            if _is_due(groups[at], now):
-                owed += look(groups[at], place.node, untold, holds, now)
-        store(groups.values())
-        planned = Planned(deliveries.enqueue(owed, now), alerts=len(alerts))
-        for at, place in places.items():
-            planned.runs += _requests(groups[at], place, holds, now)
-        return planned
+        with tracing.span("route.batch", lane=lane, alerts=len(alerts)):
+            return _route(alerts, now)
+
+
+def _route(alerts: list[Alert], now: datetime) -> Planned:
+    """Write down everything that follows from these alerts, in the transaction that took them."""
+    Tables().enrich(alerts)
+    tree, holds = load(), Holds(now)
+    places = places_of(alerts, tree)
+    groups = groups_of(places)
+    join(places, groups, now)
+    holds.notice((alert, place.node.resolve_after) for place in places.values() for alert in place.alerts)
+    holds.expect(alerts)
+    looked_after = acknowledged(alerts)
+    owed: list[Delivery] = []
+    for at, place in places.items():
+        untold = add(groups[at], place, looked_after, now)
+        if _is_due(groups[at], now):
+            owed += look(groups[at], place.node, untold, holds, now)
+    store(groups.values())
+    planned = Planned(deliveries.enqueue(owed, now), alerts=len(alerts))
+    for at, place in places.items():
+        planned.runs += _requests(groups[at], place, holds, now)
+    transaction.on_commit(partial(_count, alerts, places, now))
+    return planned
 
 
 def flush_due(now: datetime, limit: int = 200) -> Planned:
@@ -147,6 +158,15 @@ def _take(limit: int, lane: int, passing: Iterable[UUID]) -> list[Alert]:
     for alert in found.values():
         alert.sensor = sensors.get(alert.sensor_id)
     return [found[pk] for pk in order if pk in found]
+
+
+def _count(alerts: Sequence[Alert], places: dict[At, Place], now: datetime) -> None:
+    """The batch in the log and in /metrics."""
+    named = [str(alert.uuid) for alert in alerts[:MOST_NAMED]]
+    log.info("alerts_routed", count=len(alerts), groups=len(places), alerts=named)
+    metrics.ROUTING.add_all((now - alert.received_at).total_seconds() for alert in alerts)
+    for place in places.values():
+        metrics.ROUTE_MATCHES.add(len(place.alerts), place.node.name)
 
 
 def _is_due(group: AlertGroup, now: datetime) -> bool:

@@ -15,6 +15,8 @@ log = structlog.get_logger(__name__)
 
 KNOWN = 10_000
 """Sensors remembered; beyond it the one longest unheard is asked for again."""
+LATE_AFTER = timedelta(seconds=30)
+"""Sensors say hello every ten seconds; three missed ones are late."""
 SEEN_EVERY = timedelta(seconds=5)
 """How exact `last_seen_at` is: a write at every post would cost more than the posts."""
 

@@ -1,26 +1,29 @@
 """Celery's tasks: doorbells of a few lines. They take ids, call one service, and may run twice or never."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from datetime import datetime, timedelta
+from typing import Any
 
 import redis
 import structlog
 from celery import Task, shared_task
+from celery.signals import before_task_publish, task_postrun, task_prerun
 from django.conf import settings
-from django.core.cache import cache
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from routing import approvals, days, deliveries, doorbell, executor, pipeline
+from routing import approvals, auditor, days, deadman, deliveries, doorbell, executor, metrics, pipeline, signs
+from routing.auditor import What
 from routing.models import Attempt
 from routing.pipeline import Planned
 
 log = structlog.get_logger(__name__)
+_began: ContextVar[float] = ContextVar("began")
 
 BATCH = 500
-WORKER_SEEN = "worker_seen"
-"""Cache key of when a worker last swept, for the readiness check."""
-HEARTBEAT_KEPT = 60
 RING_KEPT = 60
 """Seconds after which a ring that no worker took is dropped: the sweeps have rung anew ever since."""
 MOST_IN_A_ROW = 20
@@ -77,13 +80,62 @@ def keep_days() -> None:
 def sweep() -> None:
     """Every second: what is due, what somebody forgot to ring for, and what a dead worker left behind."""
     now = timezone.now()
-    cache.set(WORKER_SEEN, now.isoformat(), HEARTBEAT_KEPT)
-    for step in (_route, _flush, _deliver, _respond):
-        try:
-            step(now)
-        except Exception:
-            # One step that fails must not stop the others; the next sweep tries it again.
-            log.exception("sweep_step_failed", step=step.__name__)
+    signs.leave(signs.Part.WORKER, now)
+    failed = [step for step in (_route, _flush, _deliver, _respond) if not _done(step, now)]
+    if not failed:
+        signs.leave(signs.Part.SWEEP, now)
+
+
+@task_prerun.connect
+def begin(task_id: str, task: Task, **kwargs: Any) -> None:
+    """Every log line of a task names it."""
+    clear_contextvars()
+    bind_contextvars(task=_short(task), task_id=task_id)
+    _began.set(time.monotonic())
+
+
+@task_postrun.connect
+def end(task: Task, **kwargs: Any) -> None:
+    metrics.TASK.add(time.monotonic() - _began.get(), _short(task))
+    clear_contextvars()
+
+
+def _short(task: Task) -> str:
+    name: str = task.name
+    return name.rpartition(".")[2]
+
+
+@before_task_publish.connect(sender="routing.tasks.sweep")
+def beat_ticks(**kwargs: Any) -> None:
+    """Runs in beat, which alone sends sweeps: it is known to live also where no worker takes them."""
+    signs.leave(signs.Part.BEAT, timezone.now())
+
+
+@shared_task
+def look_for_stuck() -> None:
+    """Find what is stuck in spite of all sweeps, see to it again, and say outside whether all is well."""
+    now = timezone.now()
+    report = auditor.look(now)
+    for step in {REMEDIES[finding.what]: None for finding in report.stuck}:
+        _done(step, now)
+    auditor.keep(report)
+    signs.leave(signs.Part.AUDITOR, now)
+    if why := auditor.why_unwell(report, timezone.now()):
+        log.warning("not_well", why=why)
+    else:
+        deadman.ping()
+
+
+def _done(step: Callable[[datetime], None], now: datetime) -> bool:
+    """Take a step; one that fails must not stop the others, and the next sweep tries it again."""
+    name = step.__name__.strip("_")
+    try:
+        step(now)
+    except Exception:
+        metrics.SWEEP_FAILURES.add(1, name)
+        log.exception("sweep_step_failed", step=name)
+        return False
+    return True
 
 
 def _route(now: datetime) -> None:
@@ -105,6 +157,16 @@ def _respond(now: datetime) -> None:
     _hand_out(run_action, ((pk,) for pk in due))
     if changed:
         doorbell.ring("runs")
+
+
+REMEDIES: dict[What, Callable[[datetime], None]] = {
+    What.UNROUTED_ALERTS: _route,
+    What.LOST_CLAIMS: _deliver,
+    What.OVERDUE_DELIVERIES: _deliver,
+    What.OVERDUE_GROUPS: _flush,
+    What.STUCK_RUNS: _respond,
+}
+"""Each is a step of the sweep, so it may be taken at any time, twice or by two workers at once."""
 
 
 def _ring(planned: Planned) -> None:

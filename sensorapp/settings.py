@@ -172,6 +172,13 @@ OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW", "")
 
 # How much workers give way to the web processes of the same machine: 0 is not at all, 19 is most (nice(2)).
 WORKER_NICE = env.number("WORKER_NICE", 5)
+# Who may read /metrics: whoever has this token; without one only this machine itself.
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
+# The OpenTelemetry collector that spans are told to; the extra `otel` must be installed.
+OTEL_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+# A URL that the auditor asks twice a minute while all is well.
+DEADMAN_URL = env.secret("DEADMAN_URL")
+
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A message that was taken by a worker that died comes back after this many seconds (kombu's Redis transport).
@@ -204,4 +211,5 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "routing.tasks.sweep", "schedule": 1.0, "options": {"expires": 5}},
     "keep-days": {"task": "routing.tasks.keep_days", "schedule": 300.0, "options": {"expires": 300}},
+    "look-for-stuck": {"task": "routing.tasks.look_for_stuck", "schedule": 30.0, "options": {"expires": 25}},
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from routing import tallies
 from routing.management import valkey
 
 DATA_DIR = Path(tempfile.mkdtemp(prefix="sensorapp-test-"))
@@ -28,12 +29,15 @@ if "REDIS_URL" in os.environ:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the embedded broker, as `manage.py run` does."""
+    # Counts are carried when a test says so, not while another test has the broker's address changed.
+    tallies.EVERY_SECONDS = 86_400.0
     if "REDIS_URL" not in os.environ:
         config.stash[BROKER] = subprocess.Popen(valkey.command(DATA_DIR), stdout=subprocess.DEVNULL)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Ends it and removes what the tests wrote."""
+    tallies.flush()
     if (broker := config.stash.get(BROKER, None)) is not None:
         broker.terminate()
         broker.wait(10)

@@ -9,6 +9,7 @@ from routing.api.closing import Closing
 from routing.api.health import Health
 from routing.api.in_threads import Threads
 from routing.api.lease import Lease
+from routing.api.metrics import Metrics
 from routing.api.pooled import Pooled
 from routing.api.post_alerts import INGEST, PostAlerts
 from routing.api.ringer import Ringer, wake_router
@@ -38,6 +39,7 @@ class Entry:
         self._writer = Writer([Intake() for _ in range(WRITERS[connection.vendor])], self._ringer.ring)
         self._django = Pooled(django, self._pages)
         self._health = Health(threads)
+        self._metrics = Metrics()
         self._lease = Lease(senders, threads, self._closing)
         self._post_alerts = PostAlerts(senders, self._writer, threads)
         self._stream = Stream(threads, self._closing)
@@ -61,6 +63,8 @@ class Entry:
                 await gate.through(self._health.healthz, scope, receive, send, methods=GET, any_host=True)
             case "/readyz", _:
                 await gate.through(self._health.readyz, scope, receive, send, methods=GET, any_host=True)
+            case "/metrics", _:
+                await gate.through(self._metrics, scope, receive, send, methods=GET, any_host=True)
             case _:
                 await self._django(scope, receive, send)
 
@@ -81,7 +85,7 @@ class Entry:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self._closing.close()
-                for part in (self._writer, self._ringer, self._threads, self._pages):
+                for part in (self._writer, self._ringer, self._metrics, self._threads, self._pages):
                     await asyncio.to_thread(part.stop)
                 await send({"type": "lifespan.shutdown.complete"})
                 return

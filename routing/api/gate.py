@@ -8,13 +8,14 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from itertools import count
-from secrets import token_hex
 
 import structlog
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
+from structlog.contextvars import bound_contextvars
 
+from routing import metrics
+from routing.api import request_ids
 from routing.api.problems import Problem
 from routing.api.wire import Gone, Message, Receive, Request, Scope, Send, answer_problem
 
@@ -29,11 +30,7 @@ HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
-# A caller's own id is kept only if it can do no harm in a log.
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# Ours: this process, then which of its requests.
-PROCESS, _numbers = token_hex(4), count(1)
-IN_URL = re.compile(r"^(/ingest/).+$")
+IN_URL = re.compile(r"^(/ingest/).+$", re.DOTALL)
 
 
 class Answered:
@@ -41,7 +38,7 @@ class Answered:
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
-        self._extra = [*HEADERS, (b"x-request-id", request_id.encode())]
+        self._extra = [*HEADERS, (request_ids.HEADER, request_id.encode())]
         if settings.SECURE_HSTS_SECONDS:
             self._extra.append((b"strict-transport-security", f"max-age={settings.SECURE_HSTS_SECONDS}".encode()))
         self.status: int | None = None
@@ -63,9 +60,14 @@ async def through(
 ) -> None:
     """Serve a request by `endpoint`, or answer why not. `any_host`: for probes, which call by address."""
     request = Request(scope, receive)
-    given = request.headers.get("x-request-id", "")
-    request_id = given if REQUEST_ID.fullmatch(given) else f"{PROCESS}{next(_numbers):08x}"
-    answered = Answered(send, request_id)
+    request_id = request_ids.request_id(request.headers.get("x-request-id", ""))
+    with bound_contextvars(request_id=request_id):
+        await _through(endpoint, request, Answered(send, request_id), methods, any_host)
+
+
+async def _through(
+    endpoint: Endpoint, request: Request, answered: Answered, methods: tuple[str, ...], any_host: bool
+) -> None:
     started = time.monotonic()
     try:
         if not any_host and not _host_allowed(request.headers.get("host", ""), tuple(settings.ALLOWED_HOSTS)):
@@ -80,9 +82,11 @@ async def through(
         await answer_problem(answered, problem)
     except Exception:
         # The edge of the server: the client gets an answer, the log the reason.
-        log.exception("request_failed", path=masked_path(request.path), request_id=request_id)
+        log.exception("request_failed", path=masked_path(request.path))
         if answered.status is None:
             await answer_problem(answered, Problem(503, "The server failed at this request; try again later."))
+    if answered.status is not None:
+        metrics.REQUESTS.add(1, masked_path(request.path), str(answered.status))
     if answered.status is not None and answered.status >= 400:
         # Whoever asks for health asks every second, and is told what is missing.
         note = log.debug if any_host else log.info
@@ -92,7 +96,6 @@ async def through(
             path=masked_path(request.path),
             status=answered.status,
             milliseconds=round((time.monotonic() - started) * 1000),
-            request_id=request_id,
         )
 
 

@@ -2,21 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
-from django.core.cache import cache
 from django.db import Error, connection
 from django.utils import timezone
-from redis.exceptions import RedisError
 
+from routing import signs
 from routing.api.in_threads import Threads
 from routing.api.problems import Problem
 from routing.api.wire import Request, Send, answer_json
-from routing.tasks import WORKER_SEEN
+from routing.signs import FRESH, Part
 
 PATIENCE_SECONDS = 3.0
-WORKER_FRESH = timedelta(seconds=15)
-"""How long one sweep counts as a sign of life; there is one every second."""
+SILENCE = {Part.BEAT: "beat has not been seen lately", Part.WORKER: "no worker has been seen lately"}
 
 
 class Health:
@@ -30,8 +27,8 @@ class Health:
         await self._say(send, ask_database)
 
     async def readyz(self, request: Request, send: Send) -> None:
-        """Also a worker was seen lately, so that alerts are not only stored but told."""
-        await self._say(send, ask_database, ask_worker)
+        """Also beat and a worker were seen lately, so that alerts are not only stored but told."""
+        await self._say(send, ask_database, ask_workers)
 
     async def _say(self, send: Send, *questions: Callable[[], str | None]) -> None:
         for ask in questions:
@@ -55,12 +52,11 @@ def ask_database() -> str | None:
     return None
 
 
-def ask_worker() -> str | None:
-    """What is wrong with the workers, or None."""
+def ask_workers() -> str | None:
+    """What is wrong with beat or the workers, or None."""
     try:
-        seen = cache.get(WORKER_SEEN)
-    except (RedisError, OSError):
+        # Without beat no worker is asked to show itself, so beat's silence is the one to mend.
+        silent = signs.silent(tuple(SILENCE), timezone.now(), FRESH)
+    except signs.Unreachable:
         return "the broker cannot be reached"
-    if seen is None or timezone.now() - datetime.fromisoformat(seen) > WORKER_FRESH:
-        return "no worker has been seen lately"
-    return None
+    return None if silent is None else SILENCE[silent]

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 from django.db import close_old_connections, connections
@@ -43,7 +44,9 @@ class Threads:
                 close_old_connections()
 
         async with self.borrowed() as executor:
-            return await asyncio.get_running_loop().run_in_executor(executor, call)
+            # What log lines say about the request is said in the thread, too.
+            context = copy_context()
+            return await asyncio.get_running_loop().run_in_executor(executor, context.run, call)
 
     def stop(self) -> None:
         """Lets each thread finish what it does, close its connection and end."""

@@ -5,9 +5,11 @@ Here a request borrows a thread for its whole life.
 """
 
 from asgiref.sync import ThreadSensitiveContext
+from structlog.contextvars import bound_contextvars
 
+from routing.api import request_ids
 from routing.api.in_threads import Threads
-from routing.api.wire import App, Receive, Scope, Send
+from routing.api.wire import App, Message, Receive, Scope, Send
 
 
 class Pooled:
@@ -18,5 +20,14 @@ class Pooled:
         self._threads = threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._threads.borrowed() as executor, ThreadSensitiveContext(executor=executor):
-            await self._app(scope, receive, send)
+        given = dict(scope["headers"]).get(request_ids.HEADER, b"").decode("latin-1")
+        request_id = request_ids.request_id(given)
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (request_ids.HEADER, request_id.encode())]
+            await send(message)
+
+        with bound_contextvars(request_id=request_id):
+            async with self._threads.borrowed() as executor, ThreadSensitiveContext(executor=executor):
+                await self._app(scope, receive, named)

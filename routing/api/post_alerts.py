@@ -1,12 +1,15 @@
 """POST /api/v1/alerts and POST /ingest/<token>/: alerts in, answered after they are stored."""
 
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 
-from routing.admission import Rejected, Row, Sender, admit
+from routing import metrics
+from routing.admission import Posted, Rejected, Row, Sender, admit
 from routing.api import formats
 from routing.api.in_threads import Threads
 from routing.api.pressure import COME_BACK, Pressure
@@ -57,6 +60,8 @@ class PostAlerts:
         else:
             rows, indexes, rejected = await self._threads.run(read, body, sender, request.headers)
         self._rates.spend(sender.token, len(rows) + len(rejected) - 1)
+        for reason, count in Counter(_reason(rejection["field"]) for rejection in rejected).items():
+            metrics.ALERTS.add(count, "rejected", reason)
         accepted = duplicates = 0
         if rows:
             try:
@@ -86,6 +91,12 @@ class PostAlerts:
         if self._pressure.is_high():
             detail = f"More than {settings.INGEST_MAX_BACKLOG} alerts wait to be routed; send these again later."
             raise Problem(429, detail, {"Retry-After": str(COME_BACK)})
+
+
+def _reason(field: str) -> str:
+    """The member of an alert that was wrong, as a label: what is below it could be spelled in endless ways."""
+    member = re.split(r"[.\[]", field)[0]
+    return member if member in Posted.__struct_fields__ else "not an alert"
 
 
 def read(body: bytes, sender: Sender, headers: Mapping[str, str]) -> tuple[list[Row], Sequence[int], list[Rejection]]:

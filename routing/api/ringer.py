@@ -11,7 +11,7 @@ import redis
 import structlog
 from django.conf import settings
 
-from routing import doorbell
+from routing import broker, doorbell, metrics
 from sensorapp.celery import app
 
 log = structlog.get_logger(__name__)
@@ -63,10 +63,10 @@ def wake_router() -> None:
     queue = settings.CELERY_TASK_ROUTES[ROUTE_PENDING]["queue"]
     try:
         # A message that still waits will be taken after this commit, so it does for this one too.
-        if not doorbell.client(settings.REDIS_URL).llen(queue):
+        if not broker.client(settings.REDIS_URL).llen(queue):
             app.send_task(ROUTE_PENDING, retry=False, ignore_result=True)
     except (redis.RedisError, kombu.exceptions.OperationalError, OSError) as error:
-        doorbell.failures.inc()
+        metrics.DOORBELL_FAILURES.add()
         log.warning("router_not_woken", error=str(error))
         return
     doorbell.ring("alerts")

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db.models import Aggregate, Count, Min, QuerySet, Subquery, Value
 from django.http import HttpRequest
 from django.urls import reverse
@@ -15,13 +14,25 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.timesince import timesince
 from redis.exceptions import RedisError
 
+from routing import auditor, signs
 from routing.access import PERMISSIONS, may, role_of
+from routing.auditor import What
 from routing.models import ActionRun, AlertGroup, Delivery, Sink, Unrouted
-from routing.tasks import WORKER_SEEN
+from routing.signs import SILENT, Part
 
 THEMES = ("auto", "light", "dark")
-# The worker sweeps every second, so work that has waited this long means that nobody works.
-SILENT_AFTER = timedelta(seconds=60)
+# It comes every thirty seconds.
+AUDITOR_SILENT = timedelta(minutes=3)
+SILENCE = {
+    Part.BEAT: "Beat was not heard for a minute. Alerts are stored, but told late or not at all until it runs.",
+    Part.WORKER: "No worker was heard for a minute. Alerts are stored, but nobody is told until one runs.",
+}
+STUCK = {
+    What.LOST_CLAIMS: ("Deliveries are held by a worker that is gone", "deliveries"),
+    What.OVERDUE_GROUPS: ("Alert groups are overdue to be told", "groups"),
+    What.STUCK_RUNS: ("Action runs are stuck", "runs"),
+}
+"""What the auditor finds and the pages do not see by themselves, and where one looks at it."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +133,9 @@ def _pulse(user: int, now: datetime) -> dict[str, Any]:
     """The few numbers that every page shows, from one query."""
     waiting = ActionRun.objects.filter(state=ActionRun.State.AWAITING_APPROVAL)
     firing = AlertGroup.objects.filter(state=AlertGroup.State.FIRING)
-    unrouted = Unrouted.objects.filter(received_at__lt=now - SILENT_AFTER)
+    unrouted = Unrouted.objects.filter(received_at__lt=now - SILENT)
     overdue = Delivery.objects.filter(
-        state=Delivery.State.QUEUED, next_attempt_at__lt=now - SILENT_AFTER, sink__enabled=True, sink__open_until=None
+        state=Delivery.State.QUEUED, next_attempt_at__lt=now - SILENT, sink__enabled=True, sink__open_until=None
     )
     shut = Sink.objects.filter(enabled=True, open_until__gt=now)
     stopped = Sink.objects.exclude(disabled_reason="")
@@ -156,14 +167,6 @@ def _sections(request: HttpRequest, pulse: dict[str, Any]) -> Iterator[Section]:
             yield replace(section, links=links)
 
 
-def _worker_seen() -> bool:
-    """Whether a worker swept within a minute; without Redis nobody can tell, and none can be rung."""
-    try:
-        return cache.get(WORKER_SEEN) is not None
-    except (RedisError, OSError):
-        return False
-
-
 def _banners(pulse: dict[str, Any], now: datetime) -> Iterator[Banner]:
     deliveries = reverse("deliveries")
     if pulse["unrouted_since"]:
@@ -174,12 +177,35 @@ def _banners(pulse: dict[str, Any], now: datetime) -> Iterator[Banner]:
         waited = timesince(pulse["overdue_since"], now)
         text = f"Deliveries are overdue by {waited}: is the worker running, and does it serve the queue `deliver`?"
         yield Banner("bad", text, f"{deliveries}?state=queued", "See what waits")
-    elif not _worker_seen():
-        text = "No worker was heard for a minute. Alerts are stored, but nobody is told until one runs."
-        yield Banner("bad", text, deliveries, "See the deliveries")
+    else:
+        yield from _silences(now)
     if pulse["shut"]:
         text = f"The sink {pulse['shut']} keeps failing, so nothing is sent to it for a while."
         yield Banner("warn", text, reverse("sinks"), "See its last error")
     if pulse["stopped"]:
         text = f"The sink {pulse['stopped']} was switched off because its receiver refused it for good."
         yield Banner("bad", text, reverse("sinks"), "Mend it")
+
+
+def _silences(now: datetime) -> Iterator[Banner]:
+    """Who was not heard, or else what the auditor found; without Redis nobody can tell, and nobody can be rung."""
+    try:
+        silent = signs.silent(tuple(SILENCE), now)
+        # A new installation has had none yet.
+        looked = signs.heard().get(Part.AUDITOR, now)
+        report = auditor.last_report()
+    except (signs.Unreachable, RedisError, OSError):
+        text = "Redis cannot be reached. Alerts are stored, but nobody is told until it answers."
+        yield Banner("bad", text, reverse("deliveries"), "See the deliveries")
+        return
+    if silent is not None:
+        yield Banner("bad", SILENCE[silent], reverse("deliveries"), "See the deliveries")
+    elif now - looked > AUDITOR_SILENT:
+        text = "The auditor was not heard for three minutes, so nobody looks for what is stuck. Is a worker overloaded?"
+        yield Banner("warn", text, reverse("deliveries"), "See the deliveries")
+    elif report is not None:
+        for finding in report.stuck:
+            if finding.what in STUCK:
+                words, page = STUCK[finding.what]
+                text = f"{words}: {finding.count} of them, {timesince(report.at, now)} ago. They were seen to again."
+                yield Banner("bad", text, reverse(page), "Look at them")

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_safe
 from routing import finding
 from routing.access import requires
 from routing.models import ActionRun, Alert, AlertGroup, Delivery, Route, Sensor, Sink
+from routing.presence import LATE_AFTER
 from routing.views import charts
 from routing.views.costly import remembered
-from routing.views.sensors import LATE_AFTER
 from routing.views.show import show
 
 # Name in the URL, words, one column's time in words and as such, columns.

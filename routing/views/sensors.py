@@ -1,7 +1,5 @@
 """The sensors as they last reported themselves, and how to connect another."""
 
-from datetime import timedelta
-
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -9,10 +7,8 @@ from django.views.decorators.http import require_safe
 
 from routing.access import requires
 from routing.models import Ruleset, Sensor
+from routing.presence import LATE_AFTER
 from routing.views.show import show
-
-# Sensors say hello every ten seconds; three missed ones are late.
-LATE_AFTER = timedelta(seconds=30)
 
 
 @require_safe

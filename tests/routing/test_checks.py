@@ -27,6 +27,8 @@ def test_a_sound_configuration_has_nothing_to_say(settings):
         ({"OUTBOUND_ALLOW": ["10.0.0.0/8", "10.1"]}, "routing.E002"),
         ({"SITE_URL": "sensor.example.com"}, "routing.E003"),
         ({"SECRET_KEY": "short"}, "routing.E004"),
+        ({"DEADMAN_URL": "hc-ping.com/secret"}, "routing.E006"),
+        ({"OTEL_ENDPOINT": "http://[::1"}, "routing.E006"),
     ],
 )
 def test_a_mistake_is_named_with_what_to_do(settings, changes, found):
@@ -35,6 +37,13 @@ def test_a_mistake_is_named_with_what_to_do(settings, changes, found):
     [message] = [message for message in run_checks() if message.id.startswith("routing.")]
     assert message.id == found
     assert message.hint
+
+
+def test_a_collector_without_opentelemetry_is_said(settings, monkeypatch):
+    settings.OTEL_ENDPOINT = "http://collector.example.com:4318"
+    assert ids() == []
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    assert ids() == ["routing.W006"]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost", "http://[::1]:8000"])

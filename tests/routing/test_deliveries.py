@@ -8,10 +8,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import structlog
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Q
 from pytest_httpserver import HTTPServer
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from routing import backoff, claims, deliveries
 from routing.models import Attempt, AuditEntry, Delivery, Receipt, Sink
@@ -452,3 +455,15 @@ def test_many_workers_send_a_delivery_once(httpserver: HTTPServer) -> None:
 
     assert sum(result is not None for result in together(work, 6)) == 1
     assert len(httpserver.log) == 1
+
+
+def test_what_a_sink_logs_names_the_delivery(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    def say(self: Any, message: Any) -> None:
+        structlog.get_logger("test").info("sending")
+        raise RuntimeError
+
+    delivery = about_a_group(sink)
+    monkeypatch.setattr("routing.sinks.webhook.Webhook.deliver", say)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        deliveries.send(delivery.pk, NOW)
+    assert [line["delivery"] for line in lines if line["event"] in ("sending", "sink_failed")] == [delivery.pk] * 2

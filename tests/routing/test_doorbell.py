@@ -9,8 +9,10 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from routing import doorbell
+from routing import doorbell, metrics
+from routing.broker import client
 from routing.management import valkey
+from tests.tallied import tallied
 
 HEARD = 10.0
 """Longer than any ring takes: these tests wait for events, not for time."""
@@ -50,7 +52,7 @@ def broker(tmp_path: Path, settings) -> Iterator[Broker]:
     started = Broker(tmp_path)
     settings.REDIS_URL = started.url
     yield started
-    doorbell.client(started.url).close()
+    client(started.url).close()
     started.end()
 
 
@@ -112,12 +114,13 @@ def test_a_restarted_server_is_found_again_and_everything_may_have_been_missed(b
 
 
 def test_without_a_server_ringing_is_logged_counted_and_quick(settings, tmp_path):
+    there, before = settings.REDIS_URL, tallied(metrics.DOORBELL_FAILURES)
     settings.REDIS_URL = f"unix://{tmp_path}/nothing.sock"
-    before = doorbell.failures._value.get()
     with capture_logs() as lines:
         doorbell.ring("alerts")
+    settings.REDIS_URL = there
     assert [line["event"] for line in lines] == ["ring_failed"]
-    assert doorbell.failures._value.get() == before + 1
+    assert tallied(metrics.DOORBELL_FAILURES) == before + 1
 
 
 def test_a_server_that_hangs_delays_a_ring_by_seconds_at_most(settings):
@@ -128,7 +131,7 @@ def test_a_server_that_hangs_delays_a_ring_by_seconds_at_most(settings):
         started = time.monotonic()
         doorbell.ring("alerts")
         assert time.monotonic() - started < 5 * doorbell.TIMEOUT
-        doorbell.client(settings.REDIS_URL).close()
+        client(settings.REDIS_URL).close()
 
 
 def test_without_a_server_listening_waits_its_time_and_ends(settings, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from pytest_httpserver import HTTPServer
 
-from routing import acknowledgements, deliveries, pipeline
+from routing import acknowledgements, deliveries, metrics, pipeline
 from routing.models import (
     Acknowledgement,
     ActionRun,
@@ -28,6 +28,7 @@ from routing.turns import Turn
 from tests import build
 from tests.build import NOW
 from tests.routing.test_deliveries import together
+from tests.tallied import tallied
 
 pytestmark = pytest.mark.django_db
 
@@ -463,3 +464,16 @@ def test_many_workers_route_each_alert_once() -> None:
         ("node-2", 20),
     ]
     assert GroupedAlert.objects.count() == 60
+
+
+def test_what_is_routed_is_counted_once_it_is_committed(django_capture_on_commit_callbacks: Any) -> None:
+    route = build.route(name="counted")
+    route.sinks.add(build.sink())
+    counts = [(metrics.ROUTE_MATCHES, "counted"), (metrics.ROUTING,), (metrics.PLANNED, "queued")]
+    before = [tallied(*of) for of in counts]
+    build.alert()
+    build.alert()
+    with django_capture_on_commit_callbacks(execute=True):
+        pipeline.route_pending(NOW + timedelta(seconds=2))
+        assert [tallied(*of) for of in counts] == before
+    assert [tallied(*of) - was for of, was in zip(counts, before, strict=True)] == [2, 2, 1]

@@ -7,16 +7,22 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from celery import Celery
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 from pytest_httpserver import HTTPServer
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
-from routing import tasks
+from routing import auditor, metrics, signs, tasks
 from routing.models import ActionRun, AlertDay, AlertGroup, Delivery, Unrouted
+from routing.pipeline import Planned
+from routing.signs import Part
 from sensorapp.celery import app
 from tests import build
+from tests.tallied import tallied
 
 pytestmark = pytest.mark.django_db
 
@@ -136,20 +142,87 @@ def test_a_sweep_expires_what_nobody_approved(queued: Queued, now: Any) -> None:
 
 
 def test_a_sweep_leaves_a_sign_that_a_worker_lives(queued: Queued) -> None:
-    cache.delete(tasks.WORKER_SEEN)
+    cache.clear()
     tasks.sweep()
-    assert cache.get(tasks.WORKER_SEEN) is not None
+    assert set(signs.heard()) == {Part.WORKER, Part.SWEEP}
+
+
+def test_whoever_sends_a_sweep_leaves_the_sign_that_beat_lives(queued: Queued) -> None:
+    cache.clear()
+    tasks.route_pending.delay()
+    assert signs.heard() == {}
+    tasks.sweep.delay()
+    assert set(signs.heard()) == {Part.BEAT}
 
 
 def test_one_failing_step_does_not_stop_the_sweep(
     queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    cache.clear()
+    failures = tallied(metrics.SWEEP_FAILURES, "route")
     monkeypatch.setattr(tasks, "BATCH", "no number")
     Delivery.objects.create(sink=build.sink(), reason="", next_attempt_at=now, created_at=now)
     build.alert(time=now)
     tasks.sweep()
     assert queued("deliver") == 1
     assert "sweep_step_failed" in caplog.text
+    assert Part.SWEEP not in signs.heard()
+    assert tallied(metrics.SWEEP_FAILURES, "route") == failures + 1
+
+
+def test_what_the_auditor_finds_is_seen_to_and_kept_for_the_pages(queued: Queued, now: Any) -> None:
+    route = build.route()
+    route.sinks.add(build.sink(name="one"))
+    long_ago = now - timedelta(minutes=10)
+    build.alert(received_at=long_ago)
+    Delivery.objects.create(sink=build.sink(name="two"), reason="", next_attempt_at=long_ago, created_at=long_ago)
+    lost = {"state": "sending", "lease_until": long_ago, "next_attempt_at": long_ago, "created_at": long_ago}
+    Delivery.objects.create(sink=build.sink(name="three"), reason="", **lost)
+    build.group(route, next_flush_at=long_ago)
+    tasks.look_for_stuck()
+    report = auditor.last_report()
+    assert report is not None
+    assert {finding.what: finding.count for finding in report.stuck} == {
+        "unrouted_alerts": 1,
+        "lost_claims": 1,
+        "overdue_deliveries": 1,
+        "overdue_groups": 1,
+    }
+    assert Part.AUDITOR in signs.heard()
+    assert not Unrouted.objects.exists()
+    assert not Delivery.objects.filter(state="sending").exists()
+    assert not AlertGroup.objects.filter(next_flush_at__lt=now).exists()
+    assert queued("deliver") >= 2
+    tasks.look_for_stuck()
+    assert [finding.what for finding in auditor.last_report().stuck] == ["overdue_deliveries"]  # Until it is sent.
+
+
+def test_stuck_runs_are_seen_to(queued: Queued, now: Any) -> None:
+    build.sensor()
+    route = build.route()
+    route.actions.add(build.action())
+    build.alert(time=now, own_node=True)
+    tasks.sweep()
+    ActionRun.objects.update(expires_at=now - timedelta(minutes=1))
+    tasks.look_for_stuck()
+    assert ActionRun.objects.get().state == "expired"
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_somebody_outside_is_told_while_all_is_well_and_only_then(
+    stuck: bool, queued: Queued, now: Any, settings: Any, httpserver: HTTPServer
+) -> None:
+    cache.clear()
+    httpserver.expect_request("/alive").respond_with_data("")
+    settings.DEADMAN_URL = httpserver.url_for("/alive")
+    tasks.look_for_stuck()
+    assert len(httpserver.log) == 0  # Nobody was heard yet.
+    tasks.sweep.delay()
+    tasks.sweep()
+    if stuck:
+        build.alert(received_at=now - timedelta(minutes=5))
+    tasks.look_for_stuck()
+    assert len(httpserver.log) == (0 if stuck else 1)
 
 
 @pytest.fixture
@@ -171,3 +244,22 @@ def test_without_a_broker_everything_is_still_decided(
     tasks.route_pending()
     assert Delivery.objects.get().state == "queued"
     assert "broker_unreachable" in caplog.text
+
+
+def test_every_log_line_of_a_task_names_it_and_its_time_is_counted(
+    queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tallied(metrics.TASK, "route_pending")
+
+    def route(*args: object) -> Planned:
+        structlog.get_logger("test").info("routing")
+        return Planned()
+
+    monkeypatch.setattr(tasks.pipeline, "route_pending", route)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        tasks.route_pending.apply(task_id="7")
+        structlog.get_logger("test").info("afterwards")
+    (inside,) = [line for line in lines if line["event"] == "routing"]
+    assert (inside["task"], inside["task_id"]) == ("route_pending", "7")
+    assert "task" not in next(line for line in lines if line["event"] == "afterwards")
+    assert tallied(metrics.TASK, "route_pending") == before + 1

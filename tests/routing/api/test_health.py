@@ -7,14 +7,19 @@ from django.core.cache import cache
 from django.db import OperationalError
 from django.utils import timezone
 
-from routing.api.health import ask_worker
-from routing.tasks import WORKER_SEEN
+from routing import signs
+from routing.api.health import ask_workers
+from routing.signs import Part
 from tests.asgi import Client
 
 
 @pytest.fixture(autouse=True)
-def no_worker() -> None:
-    cache.delete(WORKER_SEEN)
+def nobody_heard() -> None:
+    cache.clear()
+
+
+def heard(part: Part, seconds_ago: float) -> None:
+    signs.leave(part, timezone.now() - timedelta(seconds=seconds_ago))
 
 
 def test_a_server_that_reaches_its_database_is_healthy(server: Client):
@@ -23,12 +28,18 @@ def test_a_server_that_reaches_its_database_is_healthy(server: Client):
 
 
 @pytest.mark.parametrize(("age", "status"), [(0, 200), (14, 200), (16, 503), (None, 503)])
-def test_it_is_ready_while_a_worker_was_seen_lately(server: Client, age: int | None, status: int):
+@pytest.mark.parametrize(
+    ("part", "other", "missing"), [(Part.WORKER, Part.BEAT, "no worker"), (Part.BEAT, Part.WORKER, "beat has not")]
+)
+def test_it_is_ready_while_beat_and_a_worker_were_seen_lately(
+    server: Client, part: Part, other: Part, missing: str, age: int | None, status: int
+):
+    heard(other, 0)
     if age is not None:
-        cache.set(WORKER_SEEN, (timezone.now() - timedelta(seconds=age)).isoformat(), 60)
+        heard(part, age)
     answer = server.get("/readyz")
     assert answer.status == status
-    assert status == 200 or "no worker" in answer.json()["detail"]
+    assert status == 200 or missing in answer.json()["detail"]
 
 
 def test_without_a_broker_it_is_healthy_but_not_ready(server: Client, settings, tmp_path):
@@ -43,7 +54,7 @@ def test_a_broker_that_hangs_holds_no_thread_for_long(settings):
         location = f"redis://127.0.0.1:{silent.getsockname()[1]}"
         settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": location}}
         began = time.monotonic()
-        assert ask_worker() == "the broker cannot be reached"
+        assert ask_workers() == "the broker cannot be reached"
     assert time.monotonic() - began < 10
 
 

@@ -6,18 +6,21 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
+from routing import auditor, signs
 from routing.models import Delivery
-from routing.tasks import WORKER_SEEN
+from routing.signs import Part
 from tests import build
 from tests.routing.views.conftest import Page
 
 
 @pytest.fixture
 def worker(db: None):
-    """A worker that swept a moment ago."""
-    cache.set(WORKER_SEEN, "now", 60)
+    """Beat and a worker that were heard a moment ago."""
+    cache.clear()
+    for part in Part:
+        signs.leave(part, timezone.now())
     yield
-    cache.delete(WORKER_SEEN)
+    cache.clear()
 
 
 def banners(client) -> list[str]:
@@ -29,9 +32,40 @@ def test_a_healthy_product_has_no_banner(as_user, carol) -> None:
     assert banners(as_user(carol)) == []
 
 
-def test_a_worker_that_was_never_heard_is_said(as_user, carol) -> None:
-    cache.delete(WORKER_SEEN)
-    assert "No worker was heard" in banners(as_user(carol))[0]
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(
+    ("part", "seconds", "said"),
+    [
+        (Part.WORKER, 61, "No worker was heard"),
+        (Part.BEAT, 61, "Beat was not heard"),
+        (Part.AUDITOR, 181, "The auditor was not heard"),
+    ],
+)
+def test_a_part_that_is_silent_is_said(part: Part, seconds: int, said: str, as_user, carol) -> None:
+    signs.leave(part, timezone.now() - timedelta(seconds=seconds))
+    (banner,) = banners(as_user(carol))
+    assert said in banner
+
+
+def test_parts_that_were_never_heard_are_said(as_user, carol) -> None:
+    cache.clear()
+    assert "Beat was not heard" in banners(as_user(carol))[0]
+
+
+def test_a_broker_that_is_away_is_said(as_user, carol, settings, tmp_path) -> None:
+    location = f"unix://{tmp_path}/nothing.sock"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}}
+    assert "Redis cannot be reached" in banners(as_user(carol))[0]
+
+
+@pytest.mark.usefixtures("worker")
+def test_what_the_auditor_found_stuck_is_said(as_user, carol) -> None:
+    group = build.group(build.route(), next_flush_at=timezone.now() - timedelta(minutes=5))
+    auditor.keep(auditor.look(timezone.now()))
+    assert "overdue to be told: 1 of them" in banners(as_user(carol))[0]
+    group.delete()
+    auditor.keep(auditor.look(timezone.now()))
+    assert banners(as_user(carol)) == []
 
 
 @pytest.mark.usefixtures("worker")
