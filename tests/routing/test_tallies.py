@@ -79,11 +79,18 @@ def test_what_redis_does_not_take_is_carried_later(settings: Any, tmp_path: Any,
 
 
 def test_a_thread_carries_what_was_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    carried = threading.Event()
-    monkeypatch.setattr(tallies._Sums, "flush", lambda self: carried.set())
+    carried, carry = threading.Event(), tallies._Sums.flush
+
+    def flush(self: tallies._Sums) -> None:
+        carry(self)
+        if tallies.read():
+            carried.set()
+
+    monkeypatch.setattr(tallies._Sums, "flush", flush)
     monkeypatch.setattr(tallies, "EVERY_SECONDS", 0.01)
     Counter("seen_total", "Seen.").add()
     assert carried.wait(10)
+    assert tallies.read() == {"seen_total": {(): {"": 1.0}}}
 
 
 @pytest.mark.parametrize(
