@@ -99,6 +99,22 @@ def drop_before(oldest: date, now: datetime) -> list[date]:
     return found
 
 
+def forget() -> None:
+    """Drop every day's partition, with its alerts; for `routing.backups`, which brings days of its own."""
+    if connection.vendor == "postgresql":
+        for day in AlertDay.objects.values_list("day", flat=True):
+            _remove(day, first_of(day), first_of(day + DAY))
+    AlertDay.objects.all().delete()
+
+
+def make_again() -> None:
+    """Make the partitions of the days that are known, and not dropped, before their alerts come back."""
+    for day in AlertDay.objects.filter(alerts=None).values_list("day", flat=True):
+        with _changing():
+            for model in TABLES:
+                _make_partition(model, day)
+
+
 def _counts(alerts: models.QuerySet[Alert]) -> dict[str, Any]:
     by_rule: Counter[str] = Counter()
     by_priority: Counter[str] = Counter()
