@@ -41,8 +41,8 @@ FACTS: tuple[Model, ...] = (Alert, AlertDay, AlertGroup, Delivery, ActionRun)
 """What a backup of the configuration leaves out, with everything that belongs to it."""
 IN_USE: tuple[Model, ...] = (User, Sink, Alert, AuditEntry)
 """A database with a row in any of these is somebody's."""
-AT_ONCE = 500
-"""Rows of one statement, where the database takes as many values."""
+AT_ONCE = 1_000
+"""Rows read before they are inserted."""
 ACTOR = "command line"
 
 
@@ -164,15 +164,20 @@ def _insert(model: Model, columns: list[str], rows: Iterator[archive.Row]) -> No
     if set(columns) != set(by_name):
         raise BackupError(f"the table {model._meta.label_lower} has other columns than the backup")
     fields = [by_name[column] for column in columns]
-    most = connection.features.max_query_params
-    at_once = AT_ONCE if most is None else min(AT_ONCE, most // len(fields))
     table, *names = map(connection.ops.quote_name, [model._meta.db_table, *(str(field.column) for field in fields)])
-    into = f"INSERT INTO {table} ({', '.join(names)}) VALUES "  # noqa: S608  # names of our own tables
-    marks = f"({', '.join(['%s'] * len(fields))})"
+    values = ([_prepared(field, value) for field, value in zip(fields, row, strict=True)] for row in rows)
     with connection.cursor() as cursor:
-        while batch := list(islice(rows, at_once)):
-            values = [_prepared(field, value) for row in batch for field, value in zip(fields, row, strict=True)]
-            cursor.execute(into + ", ".join([marks] * len(batch)), values)
+        if connection.vendor == "postgresql":
+            # Many times as fast as inserting.
+            into = f"COPY {table} ({', '.join(names)}) FROM STDIN"
+            with connection.wrap_database_errors, cursor.copy(into) as copy:
+                for row in values:
+                    copy.write_row(row)
+        else:
+            marks = ", ".join(["%s"] * len(fields))
+            into = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608  # our own tables
+            while batch := list(islice(values, AT_ONCE)):
+                cursor.executemany(into, batch)
 
 
 def _prepared(field: Column, value: Any) -> Any:
