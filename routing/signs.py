@@ -1,5 +1,6 @@
 """Signs of life: when beat, a worker and the auditor were last heard. Kept in the cache, where every process looks."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -49,9 +50,10 @@ def heard() -> dict[Part, datetime]:
     return {part: datetime.fromisoformat(found[_key(part)]) for part in Part if _key(part) in found}
 
 
-def silent(parts: tuple[Part, ...], now: datetime, after: timedelta = SILENT) -> Part | None:
-    """The first of these parts that was not heard for so long. Raises Unreachable."""
-    times = heard()
+def silent(
+    times: Mapping[Part, datetime], parts: Iterable[Part], now: datetime, after: timedelta = SILENT
+) -> Part | None:
+    """The first of these parts that was not heard for so long; `times` are those that were `heard`."""
     return next((part for part in parts if part not in times or now - times[part] > after), None)
 
 

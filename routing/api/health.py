@@ -56,7 +56,7 @@ def ask_workers() -> str | None:
     """What is wrong with beat or the workers, or None."""
     try:
         # Without beat no worker is asked to show itself, so beat's silence is the one to mend.
-        silent = signs.silent(tuple(SILENCE), timezone.now(), FRESH)
+        silent = signs.silent(signs.heard(), SILENCE, timezone.now(), FRESH)
     except signs.Unreachable:
         return "the broker cannot be reached"
     return None if silent is None else SILENCE[silent]

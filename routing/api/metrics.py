@@ -10,11 +10,9 @@ from ipaddress import ip_address
 
 import structlog
 from django.conf import settings
-from django.db import Error
 from django.utils import timezone
-from redis.exceptions import RedisError
 
-from routing import metrics, patience, signs, tallies
+from routing import metrics, patience, tallies
 from routing.api.in_threads import Threads
 from routing.api.problems import Problem
 from routing.api.tokens import bearer
@@ -81,8 +79,6 @@ class Metrics:
 
     def _done(self, reading: "asyncio.Future[None]") -> None:
         self._reading, self._read_at = None, time.monotonic()
-        if not reading.cancelled() and (error := reading.exception()) is not None:
-            log.error("metrics_not_read", error=type(error).__name__)
 
     def _read_all(self, now: datetime) -> None:
         for name, kept in self._parts.items():
@@ -94,9 +90,10 @@ class Metrics:
                 else:
                     with patience.at_most(PART_SECONDS):
                         kept.readings = list(PARTS[name](now))
-            except (Error, patience.OutOfTime, RedisError, OSError, signs.Unreachable) as error:
+            except Exception as error:
+                # Whatever is wrong with one part, the others are told.
                 if kept.up or kept.read_at is None:
-                    log.warning("metrics_part_not_read", part=name, error=str(error))
+                    log.warning("metrics_part_not_read", part=name, kind=type(error).__name__, error=str(error))
                 kept.up = False
             else:
                 kept.read_at, kept.up = time.monotonic(), True

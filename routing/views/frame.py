@@ -190,17 +190,16 @@ def _banners(pulse: dict[str, Any], now: datetime) -> Iterator[Banner]:
 def _silences(now: datetime) -> Iterator[Banner]:
     """Who was not heard, or else what the auditor found; without Redis nobody can tell, and nobody can be rung."""
     try:
-        silent = signs.silent(tuple(SILENCE), now)
-        # A new installation has had none yet.
-        looked = signs.heard().get(Part.AUDITOR, now)
+        times = signs.heard()
         report = auditor.last_report()
     except (signs.Unreachable, RedisError, OSError):
         text = "Redis cannot be reached. Alerts are stored, but nobody is told until it answers."
         yield Banner("bad", text, reverse("deliveries"), "See the deliveries")
         return
+    silent = signs.silent(times, SILENCE, now)
     if silent is not None:
         yield Banner("bad", SILENCE[silent], reverse("deliveries"), "See the deliveries")
-    elif now - looked > AUDITOR_SILENT:
+    elif now - times.get(Part.AUDITOR, now) > AUDITOR_SILENT:  # A new installation has had none yet.
         text = "The auditor was not heard for three minutes, so nobody looks for what is stuck. Is a worker overloaded?"
         yield Banner("warn", text, reverse("deliveries"), "See the deliveries")
     elif report is not None:

@@ -177,3 +177,8 @@ def test_the_last_report_is_kept_whole() -> None:
     report = auditor.look(NOW)
     auditor.keep(report)
     assert auditor.last_report() == report
+
+
+def test_a_report_of_another_version_is_none() -> None:
+    cache.set(auditor.LAST_REPORT, '{"at": "2026-11-23T12:00:00Z", "found": []}', 60)
+    assert auditor.last_report() is None

@@ -27,11 +27,11 @@ def test_who_left_a_sign_was_heard_then() -> None:
 def test_the_first_that_is_silent_for_a_minute_is_named(beat: int, worker: int, silent: str | None) -> None:
     signs.leave(Part.BEAT, NOW - timedelta(seconds=beat))
     signs.leave(Part.WORKER, NOW - timedelta(seconds=worker))
-    assert signs.silent((Part.BEAT, Part.WORKER), NOW) == silent
+    assert signs.silent(signs.heard(), (Part.BEAT, Part.WORKER), NOW) == silent
 
 
 def test_who_never_left_a_sign_is_silent() -> None:
-    assert signs.silent((Part.BEAT,), NOW) is Part.BEAT
+    assert signs.silent({}, (Part.BEAT,), NOW) is Part.BEAT
 
 
 def test_without_redis_leaving_a_sign_is_only_logged_and_nobody_can_be_heard(

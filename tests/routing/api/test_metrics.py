@@ -12,6 +12,7 @@ from routing import metrics as numbers
 from routing import readings
 from routing.api import metrics
 from routing.api.entry import Entry
+from routing.patience import OutOfTime
 from tests import asgi, build
 from tests.asgi import Client
 from tests.tallied import tallied
@@ -94,11 +95,12 @@ def test_what_was_read_is_told_again_for_a_while(server: Client, monkeypatch: py
     assert value(server, "sensorapp_unrouted_alerts ") == 1
 
 
+@pytest.mark.parametrize("error", [OperationalError, OutOfTime, KeyError])
 def test_one_part_that_fails_takes_nothing_from_the_others(
-    server: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    error: type[Exception], server: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(now: Any) -> Iterator[Any]:
-        raise OperationalError("no")
+        raise error("no")
         yield
 
     monkeypatch.setitem(readings.PARTS, "backlog", refuse)
