@@ -43,14 +43,11 @@ URL = "http://127.0.0.1:9/secret"
 
 
 @pytest.fixture
-def nobody_runs() -> Iterator[None]:
+def nobody_runs(transactional_db: None) -> Iterator[None]:
     cache.clear()
+    # Partitions are no rows: the end of a test does not remove them, nor did that of the one before.
+    days.forget()
     yield
-    drop_days()
-
-
-def drop_days() -> None:
-    """Partitions are no rows, so that the test's end does not remove them."""
     days.forget()
 
 

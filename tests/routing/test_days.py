@@ -159,3 +159,16 @@ def test_an_absurd_identity_has_no_day() -> None:
     with pytest.raises(OverflowError):
         days.day_of(UUID(int=(1 << 128) - 1))
     assert store(Intake(), NOW, build.posted(time="2261-12-31T23:59:59Z")) == [Outcome.ACCEPTED]
+
+
+def test_days_that_are_forgotten_are_made_again() -> None:
+    """Also those that only PostgreSQL knows; `routing.backups` brings its own."""
+    days.ensure(NOW)
+    AlertDay.objects.filter(day=TODAY).delete()
+    days.forget()
+    assert not AlertDay.objects.exists()
+    AlertDay.objects.create(day=TODAY, made_at=NOW)
+    AlertDay.objects.create(day=TODAY - DAY, made_at=NOW, dropped_at=NOW, alerts=7)
+    days.make_again()
+    if connection.vendor == "postgresql":
+        assert partitions() == {"routing_alert_default", f"routing_alert_{TODAY:%Y%m%d}"}
