@@ -19,9 +19,9 @@ from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from redis.exceptions import RedisError
 
-from routing import claims, patience, signs
+from routing import backlog, claims, patience, signs
 from routing.counting import up_to
-from routing.models import ActionRun, AlertGroup, Delivery, Sink, Unrouted
+from routing.models import ActionRun, AlertGroup, Delivery, Sink
 from routing.signs import Part
 
 log = structlog.get_logger(__name__)
@@ -147,7 +147,7 @@ def last_report() -> Report | None:
 
 
 def _unrouted(now: datetime) -> _Stuck:
-    return _Stuck(Unrouted.objects.filter(received_at__lt=now - UNROUTED_AFTER), "received_at")
+    return _Stuck(backlog.older_than(now - UNROUTED_AFTER), "received_at")
 
 
 def _lost_claims(now: datetime) -> _Stuck:

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from routing import auditor, broker, metrics, signs
-from routing.backlog import waiting
+from routing.backlog import oldest, waiting
 from routing.counting import up_to
 from routing.metrics import Gauge
-from routing.models import ActionRun, AlertGroup, Delivery, Sensor, Sink, Unrouted
+from routing.models import ActionRun, AlertGroup, Delivery, Sensor, Sink
 from routing.presence import LATE_AFTER
 from routing.tallies import Labels
 from sensor.version import VERSION
@@ -30,9 +30,8 @@ Reading = tuple[Gauge, Labels, float]
 
 def backlog(now: datetime) -> Iterator[Reading]:
     """Alerts that wait to be routed."""
-    oldest = Unrouted.objects.order_by("received_at").values_list("received_at", flat=True).first()
     yield metrics.UNROUTED, (), waiting(MOST_UNROUTED)
-    yield metrics.UNROUTED_AGE, (), _seconds(oldest, now)
+    yield metrics.UNROUTED_AGE, (), _seconds(oldest(), now)
 
 
 def owed(now: datetime) -> Iterator[Reading]:

@@ -14,10 +14,10 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.timesince import timesince
 from redis.exceptions import RedisError
 
-from routing import auditor, signs
+from routing import auditor, backlog, signs
 from routing.access import PERMISSIONS, may, role_of
 from routing.auditor import What
-from routing.models import ActionRun, AlertGroup, Delivery, Sink, Unrouted
+from routing.models import ActionRun, AlertGroup, Delivery, Sink
 from routing.signs import SILENT, Part
 
 THEMES = ("auto", "light", "dark")
@@ -133,7 +133,7 @@ def _pulse(user: int, now: datetime) -> dict[str, Any]:
     """The few numbers that every page shows, from one query."""
     waiting = ActionRun.objects.filter(state=ActionRun.State.AWAITING_APPROVAL)
     firing = AlertGroup.objects.filter(state=AlertGroup.State.FIRING)
-    unrouted = Unrouted.objects.filter(received_at__lt=now - SILENT)
+    unrouted = backlog.older_than(now - SILENT)
     overdue = Delivery.objects.filter(
         state=Delivery.State.QUEUED, next_attempt_at__lt=now - SILENT, sink__enabled=True, sink__open_until=None
     )
