@@ -20,7 +20,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.functions import Cast
 
 from routing import archive, audit, days, signs
-from routing.models import ActionRun, Alert, AlertDay, AlertGroup, AuditEntry, Delivery, Sink
+from routing.models import ActionRun, Alert, AlertDay, AlertGroup, AuditEntry, Delivery, InhibitionSource, Sink
 from routing.models.encrypted import EncryptedJSONField
 from sensor.version import VERSION
 
@@ -37,7 +37,7 @@ LEFT_OUT = {
 """Apps and tables, and why they need no backup."""
 MADE_BY_MIGRATE = {"contenttypes", "auth.permission"}
 """The same in every database; a restore leaves them as they are."""
-FACTS: tuple[Model, ...] = (Alert, AlertDay, AlertGroup, Delivery, ActionRun)
+FACTS: tuple[Model, ...] = (Alert, AlertDay, AlertGroup, Delivery, ActionRun, InhibitionSource)
 """What a backup of the configuration leaves out, with everything that belongs to it."""
 IN_USE: tuple[Model, ...] = (User, Sink, Alert, AuditEntry)
 """A database with a row in any of these is somebody's."""
