@@ -13,11 +13,11 @@ from uuid import uuid4
 import structlog
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from structlog.contextvars import bound_contextvars
 
 from routing import audit, backoff, claims, delivery_log, receipts, sinks, tracing
-from routing.claims import LEASE, MOST_IN_FLIGHT, Claimed, State, Tried
+from routing.claims import LEASE, Claimed, State, Tried
 from routing.folding import fold
 from routing.messages import alerts_of, message_for
 from routing.models import Alert, Attempt, Delivery, Sink
@@ -30,33 +30,17 @@ PATIENCE = 0.5
 
 
 def due(now: datetime) -> list[int]:
-    """Deliveries to ring for: the longest due of each willing sink, one where the sink was in trouble.
-
-    They are as many as are tried at a time; whoever tries them goes on with the rest.
-    """
-    found: list[int] = []
-    for sink_id, open_until in claims.willing(now).order_by("pk").values_list("pk", "open_until"):
-        found += next_for(sink_id, now, MOST_IN_FLIGHT if open_until is None else 1)
-    return found
-
-
-def next_for(sink_id: int, now: datetime, most: int = 1) -> list[int]:
-    """The deliveries of one sink that are longest due."""
-    return list(claims.ready(now).filter(sink=sink_id).values_list("pk", flat=True)[:most])
-
-
-def send(delivery_id: int, now: datetime) -> Attempt | None:
-    """Try one delivery once; None where there is nothing to do."""
-    attempts = _try(claims.claim(Q(pk=delivery_id), 1, now), now)
-    return attempts[0] if attempts else None
+    """Sinks to ring for: those that are willing and have a delivery that is due."""
+    waiting = claims.ready(now).filter(sink=OuterRef("pk")).order_by()
+    return list(claims.willing(now).filter(Exists(waiting)).order_by("pk").values_list("pk", flat=True))
 
 
 def send_next(sink_id: int, most: int, now: datetime) -> list[Attempt]:
     """Try the next deliveries that are due for a sink, up to the first that fails."""
-    return _try(claims.claim(Q(sink=sink_id), most, now), now)
+    return try_all(claims.claim(Q(sink=sink_id), most, now), now)
 
 
-def _try(claimed: list[Claimed], now: datetime) -> list[Attempt]:
+def try_all(claimed: list[Claimed], now: datetime) -> list[Attempt]:
     """Send what was claimed, one after the other, and write down how it went."""
     if not claimed:
         return []
@@ -169,15 +153,11 @@ def discard(delivery: Delivery, by: AbstractBaseUser, now: datetime, ip: str | N
     return True
 
 
-def revive(sink: Sink, now: datetime) -> list[int]:
-    """After a sink was mended or enabled: forget its trouble, and what waits for it is due at once.
-
-    Returns the ids to ring for.
-    """
+def revive(sink: Sink, now: datetime) -> None:
+    """After a sink was mended or enabled: forget its trouble, and what waits for it is due at once."""
     with transaction.atomic():
         Sink.objects.filter(pk=sink.pk).update(failures=0, open_until=None, warning="", disabled_reason="")
         Delivery.objects.filter(sink=sink, state=State.QUEUED, next_attempt_at__gt=now).update(next_attempt_at=now)
-    return next_for(sink.pk, now, MOST_IN_FLIGHT)
 
 
 def test(sink: Sink, by: AbstractBaseUser, now: datetime, ip: str | None) -> Attempt:
@@ -197,7 +177,7 @@ def test(sink: Sink, by: AbstractBaseUser, now: datetime, ip: str | None) -> Att
         )
         attempt = Attempt.objects.create(delivery=delivery, number=1, started_at=now)
         audit.record(by, "test", sink, ip=ip, now=now)
-    _try([Claimed(delivery, attempt)], now)
+    try_all([Claimed(delivery, attempt)], now)
     if attempt.outcome == Attempt.Outcome.RETRY:
         # Whoever pressed the button sees what went wrong, and presses it again.
         with transaction.atomic():
@@ -208,14 +188,8 @@ def test(sink: Sink, by: AbstractBaseUser, now: datetime, ip: str | None) -> Att
 
 
 def enqueue(owed: Iterable[Delivery], now: datetime) -> list[int]:
-    """Store what was planned, in the transaction that decided it; the ids to ring for, as in `due`."""
+    """Store what was planned, in the transaction that decided it; the sinks to ring for."""
     stored = Delivery.objects.bulk_create(list(owed))
     fold(stored, now)
     delivery_log.planned(Counter(one.state for one in stored))
-    rung: Counter[int] = Counter()
-    found: list[int] = []
-    for one in stored:
-        if one.state == State.QUEUED and rung[one.sink_id] < MOST_IN_FLIGHT:
-            rung[one.sink_id] += 1
-            found.append(one.pk)
-    return found
+    return sorted({one.sink_id for one in stored if one.state == State.QUEUED})

@@ -39,6 +39,22 @@ def ring(*topics: str) -> None:
         log.warning("ring_failed", topics=topics, error=str(error))
 
 
+def put_on(name: str, seconds: int) -> bool:
+    """Whether nobody else has rung for this, and is not answered yet, within so many seconds."""
+    try:
+        return bool(client(settings.REDIS_URL).set(f"rung:{name}", b"", nx=True, ex=seconds))
+    except (redis.RedisError, OSError):
+        return True  # Whoever rings then will find out what is wrong.
+
+
+def take_off(name: str) -> None:
+    """Whoever rings for this from now on is heard anew."""
+    try:
+        client(settings.REDIS_URL).delete(f"rung:{name}")
+    except (redis.RedisError, OSError) as error:
+        log.warning("ring_not_taken_off", name=name, error=str(error))
+
+
 def _known(topic: str) -> str:
     if topic not in TOPICS:
         raise ValueError(f"{topic!r} is not a topic; use one of {', '.join(sorted(TOPICS))}")

@@ -31,10 +31,12 @@ MOST_NAMED = 10
 
 @dataclass
 class Planned:
-    """Ids to ring for."""
+    """What to ring for."""
 
-    deliveries: list[int] = field(default_factory=list)
+    sinks: list[int] = field(default_factory=list)
+    """Ids of those that are owed something new."""
     runs: list[int] = field(default_factory=list)
+    """Ids of action runs."""
     alerts: int = 0
     """How many alerts were routed."""
 

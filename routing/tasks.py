@@ -28,8 +28,10 @@ RING_KEPT = 60
 """Seconds after which a ring that no worker took is dropped: the sweeps have rung anew ever since."""
 MOST_IN_A_ROW = 20
 """Claims that one message makes a worker take; then another sink's turn may come."""
-MOST_AT_A_TIME = 16
-"""Deliveries of one claim."""
+MOST_AT_FIRST, MOST_AT_A_TIME = 4, 16
+"""Deliveries of the first claim and of later ones; a claim of one costs nearly as much as one of four."""
+RING_STANDS = 5
+"""Seconds for which a ring for a sink stands for all further ones, until a worker has taken it."""
 
 
 @shared_task
@@ -42,22 +44,23 @@ def route_pending() -> None:
 
 
 @shared_task
-def deliver(delivery_id: int) -> None:
-    """Try one delivery; while its sink takes what it is sent, go on with what else is due for it."""
-    attempt = deliveries.send(delivery_id, timezone.now())
-    if attempt is None:
-        return
-    tried, most, sink_id = [attempt], 1, attempt.delivery.sink_id
-    for _ in range(MOST_IN_A_ROW):
+def deliver(sink_id: int) -> None:
+    """Try what is due for a sink, and go on while it takes what it is sent."""
+    doorbell.take_off(f"deliver:{sink_id}")
+    most = MOST_AT_FIRST
+    for number in range(MOST_IN_A_ROW):
+        tried = deliveries.send_next(sink_id, most, timezone.now())
         if not tried:
             return
         doorbell.ring("deliveries")
         if tried[-1].outcome != Attempt.Outcome.SENT:
             return
+        if number == 0 and len(tried) == most:
+            # There may be enough for another worker.
+            _hand_out(deliver, [(sink_id,)])
         # More at a time as long as it goes well: what is claimed when a worker dies is sent again.
         most = min(most * 2, MOST_AT_A_TIME)
-        tried = deliveries.send_next(sink_id, most, timezone.now())
-    _hand_out(deliver, ((pk,) for pk in deliveries.next_for(sink_id, timezone.now())))
+    _ring_sinks([sink_id])
 
 
 @shared_task
@@ -148,7 +151,7 @@ def _flush(now: datetime) -> None:
 
 def _deliver(now: datetime) -> None:
     deliveries.take_back(now)
-    _hand_out(deliver, ((pk,) for pk in deliveries.due(now)))
+    _ring_sinks(deliveries.due(now))
 
 
 def _respond(now: datetime) -> None:
@@ -171,11 +174,15 @@ REMEDIES: dict[What, Callable[[datetime], None]] = {
 
 def _ring(planned: Planned) -> None:
     """After the commit: wake who must act on what was planned. Losing this loses nothing, the sweep finds it."""
-    _hand_out(deliver, ((pk,) for pk in planned.deliveries))
+    _ring_sinks(planned.sinks)
     _hand_out(run_action, ((pk,) for pk in planned.runs))
-    topics = {"alerts": planned.alerts, "deliveries": planned.deliveries, "runs": planned.runs}
+    topics = {"alerts": planned.alerts, "deliveries": planned.sinks, "runs": planned.runs}
     if rung := [topic for topic, something in topics.items() if something]:
         doorbell.ring(*rung)
+
+
+def _ring_sinks(sink_ids: Iterable[int]) -> None:
+    _hand_out(deliver, ((pk,) for pk in sink_ids if doorbell.put_on(f"deliver:{pk}", RING_STANDS)))
 
 
 def _hand_out(task: Task, arguments: Iterable[tuple[int, ...]]) -> None:

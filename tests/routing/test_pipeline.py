@@ -83,7 +83,7 @@ def test_an_alert_reaches_slack(httpserver: HTTPServer) -> None:
     build.alert()
 
     planned = pipeline.route_pending(NOW)
-    attempt = deliveries.send(planned.deliveries[0], NOW)
+    (attempt,) = deliveries.send_next(planned.sinks[0], 1, NOW)
 
     assert attempt is not None
     assert (attempt.outcome, attempt.status, attempt.error) == ("sent", 200, "")
@@ -142,7 +142,7 @@ def test_without_a_wait_the_first_alert_is_told_in_the_same_transaction(route: R
     alert = build.alert()
     planned = pipeline.route_pending(NOW)
     delivery = Delivery.objects.get()
-    assert planned.deliveries == [delivery.pk]
+    assert planned.sinks == [sink.pk]
     assert planned.alerts == 1
     assert (delivery.alert_ids, delivery.sink, delivery.route) == ([str(alert.pk)], sink, route)
 
@@ -419,7 +419,8 @@ def test_what_a_disabled_sink_must_hear_waits_until_it_is_back(route: Route, sin
     ]
     assert deliveries.due(at(500)) == []
     Sink.objects.update(enabled=True)
-    assert len(deliveries.revive(sink, at(500))) == 1
+    deliveries.revive(sink, at(500))
+    assert deliveries.due(at(500)) == [sink.pk]
 
 
 @pytest.fixture
