@@ -102,13 +102,16 @@ class SpanField(forms.CharField):
         self.most = most
 
     def prepare_value(self, value: Any) -> Any:
-        """Seconds in the largest unit that says them exactly."""
-        if not isinstance(value, int):
-            return value
+        """What was entered, or stored seconds as `said`."""
+        return self.said(value) if isinstance(value, int) else value
+
+    @staticmethod
+    def said(seconds: int) -> str:
+        """Seconds in the largest unit that says them exactly, as the field takes them."""
         for unit in ("w", "d", "h", "min"):
-            if value and value % _SECONDS[unit] == 0:
-                return f"{value // _SECONDS[unit]}{unit}"
-        return f"{value}s"
+            if seconds and seconds % _SECONDS[unit] == 0:
+                return f"{seconds // _SECONDS[unit]}{unit}"
+        return f"{seconds}s"
 
     def clean(self, value: Any) -> int | None:
         """None for what was left empty, where that is allowed."""

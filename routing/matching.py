@@ -35,6 +35,11 @@ class Match(StrEnum):
     DISABLED = "disabled"
     BROKEN = "the condition cannot be read"
 
+    @property
+    def takes(self) -> bool:
+        """Whether the alert comes to the route."""
+        return self in (self.MATCHED, self.PASSED)
+
 
 @lru_cache(maxsize=4096)
 def compile(text: str) -> Predicate:  # what it is called in the rule language

@@ -77,6 +77,16 @@ class Node:
         """The names from the top down to this one."""
         return (*self.parent.path, self.name) if self.parent else (self.name,)
 
+    @property
+    def takes_everything(self) -> bool:
+        """Whether it takes whatever comes to it."""
+        return self.enabled and not self.route.condition.strip()
+
+    @property
+    def ends(self) -> bool:
+        """Whether the walk among its siblings ends with it."""
+        return not self.route.continues
+
     def below(self) -> "Iterator[Node]":
         """This one and everything beneath it, in the order of the walk."""
         yield self
@@ -97,7 +107,16 @@ class Tree:
 
     def catch_all(self) -> Node | None:
         """The route at the top that takes whatever the others leave; None where an alert may find no route."""
-        return next((node for node in self.roots if node.enabled and not node.route.condition.strip()), None)
+        return next((node for node in self.roots if node.takes_everything), None)
+
+    def unreached(self) -> dict[int, Node]:
+        """The routes that no alert ever reaches, by their keys, each with the one before it that takes everything."""
+        found: dict[int, Node] = {}
+        for siblings in (self.roots, *(node.children for node in self)):
+            ends = next((at for at, node in enumerate(siblings) if node.takes_everything and node.ends), len(siblings))
+            for behind in siblings[ends + 1 :]:
+                found |= dict.fromkeys((node.key for node in behind.below()), siblings[ends])
+        return found
 
 
 def load() -> Tree:

@@ -1,155 +1,150 @@
-"""The ordered list of routes: which alerts go where."""
+"""The tree of routes: which alerts go where, what would become of one, and how it came to be so."""
 
-from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 
-from django import forms
 from django.contrib import messages
-from django.db.models import Count, Max, Q
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from routing import access, matching, tree
+from routing import access, tree
 from routing import routes as service
 from routing.access import requires
 from routing.faults import Fault
-from routing.form_fields import ConditionField, SpanField
-from routing.grouping import ALONE
-from routing.lookups import Tables
-from routing.models import Alert, ResponseAction, Route, Sink
-from routing.models.route import WEEK
+from routing.models import Alert, AlertGroup, ResponseAction, Route, RouteVersion, Sink, TimeInterval
+from routing.tree import Tree
 from routing.views.asking import address, person
+from routing.views.branches import Figures, branches
+from routing.views.route_form import RouteForm, Steps
+from routing.views.route_versions import history
 from routing.views.show import show
+from routing.views.trial import NoAlert, Trial, attempt, pasted
+
+RECENT = 20
 
 
-class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    condition = ConditionField(
-        required=False, help_text="In the rule language, over alerts; empty matches every alert."
-    )
-    group_by = forms.CharField(
-        required=False,
-        label="Group by",
-        help_text="Fields, separated by commas, whose values make one group; ... alone tells every alert by itself.",
-        widget=forms.TextInput(attrs={"class": "code"}),
-    )
-    group_wait = SpanField(most=WEEK, help_text="To collect alerts before a new group is first told.")
-    group_interval = SpanField(most=WEEK, help_text="Between messages about a group that got new alerts.")
-    repeat_interval = SpanField(most=WEEK, help_text="After it a group that still fires is told again; 0 never.")
-    resolve_after = SpanField(most=WEEK, help_text="Without a new alert, after it the group is resolved.")
-
-    class Meta:
-        model = Route
-        fields = (
-            "name",
-            "condition",
-            "sinks",
-            "actions",
-            "continues",
-            "enabled",
-            "group_by",
-            "group_wait",
-            "group_interval",
-            "repeat_interval",
-            "resolve_after",
-        )
-        widgets = {"sinks": forms.CheckboxSelectMultiple, "actions": forms.CheckboxSelectMultiple}  # noqa: RUF012
-        labels = {"actions": "Response actions", "continues": "Go on with the next route after a match"}  # noqa: RUF012
-        help_texts = {"continues": ""}  # noqa: RUF012
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["group_by"] = ", ".join(self.instance.group_by or ())
-        # What a route beneath another leaves empty, it has from that one.
-        for name in tree.SETTINGS:
-            self.fields[name].required = name != "group_by" and self.instance.parent_id is None
-
-    def clean_group_by(self) -> list[str] | None:
-        """The names as a list, None where they are inherited; raises ValidationError for what is no field of alerts."""
-        names = [name.strip() for name in self.cleaned_data["group_by"].split(",") if name.strip()]
-        for name in names:
-            if name != ALONE and (wrong := matching.field_problem(name)):
-                raise forms.ValidationError(wrong)
-        return names if names or self.instance.group_by is not None else None
-
-    def facts(self) -> dict[str, Any]:
-        """What was entered, as `routing.routes` takes it."""
-        given = self.cleaned_data
-        return {**given, **{name: [one.name for one in given[name]] for name in ("sinks", "actions")}}
-
-
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires("view")
 def routes(request: HttpRequest) -> HttpResponse:
-    """The routes in the order in which alerts walk them; with `alert`, which of them take that one and why."""
-    firing = Count("groups", filter=Q(groups__state="firing"))
-    told = Route.objects.annotate(last=Max("groups__last_seen_at"), firing=firing)
-    figures = told.in_bulk()
-    grown = tree.load()
-    verdicts: dict[int, str] = {}
-    tried = None
+    """The routes in the order in which alerts walk them.
+
+    With `alert`, or a pasted one, also which of them take that one and why; nothing is stored or told.
+    """
+    now, grown = timezone.now(), tree.load()
+    text, problem = request.POST.get("text", ""), ""
+    trial: Trial | None = None
     if uuid := request.GET.get("alert", ""):
-        tried = access.alert_for(request.user, uuid)
-        Tables().enrich([tried])
-        verdicts = {one.node.key: str(one.match) for one in matching.explain(tried, grown)}
+        trial = attempt(access.alert_for(request.user, uuid), grown, now)
+    elif request.method == "POST":
+        try:
+            trial = attempt(pasted(text, now), grown, now)
+        except NoAlert as error:
+            problem = str(error)
+    figures = Figures(now)
     context = {
-        "rows": [
-            {"node": node, "route": figures[node.key], "verdict": verdicts.get(node.key, "")}
-            for node in grown
-            if node.key in figures
-        ],
-        "ended_by": _ends_early(grown.roots),
-        "tried": tried,
-        "recent": Alert.objects.order_by("-pk")[:20],
+        "branches": branches(grown, figures, trial.verdicts if trial else {}),
+        "counted_whole": figures.whole,
+        "catch_all": grown.catch_all(),
+        "trial": trial,
+        "text": text,
+        "problem": problem,
+        "recent": Alert.objects.order_by("-pk")[:RECENT],
     }
     return show(request, "routes/list.html", context)
-
-
-def _ends_early(siblings: Sequence[tree.Node]) -> tree.Node | None:
-    """The route behind which nothing is ever reached, unless it is the last one."""
-    for node in siblings[:-1]:
-        if node.enabled and not node.route.condition and not node.route.continues:
-            return node
-    return None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("edit")
 def new(request: HttpRequest) -> HttpResponse:
-    """A new route, at the end of the list."""
-    return _edit(request, Route(group_by=["alert.rule", "alert.hostname"]))
+    """A new route: beneath the one that the URL names, or at the top before what takes everything."""
+    route = Route(**{**dict.fromkeys(tree.SETTINGS), "group_by": ["alert.rule", "alert.hostname"]})
+    above = request.GET.get("beneath", "")
+    if above.isdecimal():
+        route.parent, route.group_by = access.route_for(request.user, int(above), to="edit"), None
+    return _edit(request, route)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("edit")
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the route says itself."""
     return _edit(request, access.route_for(request.user, pk, to="edit"))
 
 
 def _edit(request: HttpRequest, route: Route) -> HttpResponse:
-    form = RouteForm(request.POST or None, instance=route)
-    if request.method == "POST" and form.is_valid():
+    data, grown, now = request.POST or None, tree.load(), timezone.now()
+    title, above = route.name, route.parent_id
+    form, steps = RouteForm(data, route, grown), Steps(data, route)
+    if request.method == "POST" and all([form.is_valid(), steps.is_valid()]):
+        facts = {**form.facts(), "escalation": steps.facts()}
+        chosen = form.cleaned_data["parent"]
+        moved = route.pk is None or above != (chosen.pk if chosen else None)
+        if moved:
+            facts["position"] = None
         try:
-            stored = service.save(route, form.facts(), person(request), timezone.now(), address(request))
+            stored = service.save(route, facts, person(request), now, address(request), form.cleaned_data["version"])
         except Fault as error:
-            form.add_error(error.field if error.field in form.fields else None, str(error))
+            form.add_error(error.field if error.field in form.Meta.fields else None, str(error))
         else:
-            messages.success(request, f"{stored.name} is saved; the next alert walks it.")
+            placed = _before_the_rest(request, stored, now) if moved else ""
+            messages.success(request, f"{stored.name} is saved; the next alert walks it.{placed}")
             return redirect("routes")
     context = {
         "form": form,
+        "steps": steps.forms,
         "route": route,
-        "nowhere": not Sink.objects.exists(),
-        "no_actions": not ResponseAction.objects.exists(),
+        "title": title,
+        "open": _with_something(form, steps),
+        "nothing": {
+            "sinks": not Sink.objects.exists(),
+            "actions": not ResponseAction.objects.exists(),
+            "intervals": not TimeInterval.objects.exists(),
+        },
     }
+    if route.pk:
+        context |= _loss(route, grown)
     return show(request, "routes/edit.html", context)
+
+
+def _with_something(form: RouteForm, steps: Steps) -> dict[str, bool]:
+    """Which parts of the form are shown unfolded: those that say something, or are wrong."""
+
+    def says(*names: str) -> bool:
+        return any(form[name].value() or form[name].errors for name in names)
+
+    return {
+        "times": says(*tree.SETTINGS),
+        "quiet": says("mute_in", "active_in"),
+        "steps": any(step["after"].value() or step.errors for step in steps.forms),
+    }
+
+
+def _before_the_rest(request: HttpRequest, route: Route, now: datetime) -> str:
+    """Put a route that came last before the sibling that takes everything; what was done, in words."""
+    grown = tree.load()
+    behind = grown.unreached().get(route.pk)
+    if behind is None or behind.route.parent_id != route.parent_id or grown.by_key[route.pk].takes_everything:
+        return ""
+    siblings = [one for one in Route.objects.all() if one.parent_id == route.parent_id]
+    service.move(route, siblings.index(behind.route) - siblings.index(route), person(request), now, address(request))
+    return f" It stands before {behind.name}, which takes everything."
+
+
+def _loss(route: Route, grown: Tree) -> dict[str, object]:
+    """What would go with a route that is deleted, and what stands in the way."""
+    node = grown.by_key.get(route.pk)
+    groups = AlertGroup.objects.filter(route=route).aggregate(
+        all=Count("pk"), firing=Count("pk", filter=Q(state=AlertGroup.State.FIRING))
+    )
+    return {"groups": groups, "children": node.children if node else []}
 
 
 @require_POST
 @requires("edit")
 def move(request: HttpRequest, pk: int) -> HttpResponse:
-    """One place up or down: it changes places with its neighbour."""
+    """One place up or down among its siblings."""
     route = access.route_for(request.user, pk, to="edit")
     places = -1 if request.POST.get("to") == "up" else 1
     service.move(route, places, person(request), timezone.now(), address(request))
@@ -165,6 +160,31 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
         service.delete(route, person(request), timezone.now(), address(request))
     except Fault as error:
         messages.error(request, str(error))
-    else:
-        messages.success(request, f"{route.name} is deleted.")
+        return redirect("route-edit", pk)
+    messages.success(request, f"{route.name} is deleted.")
     return redirect("routes")
+
+
+@require_safe
+@requires("view")
+def versions(request: HttpRequest, pk: int) -> HttpResponse:
+    """Who changed what about a route, newest first."""
+    route = access.route_for(request.user, pk)
+    return show(request, "routes/versions.html", {"route": route, "history": history(route)})
+
+
+@require_POST
+@requires("edit")
+def restore(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make an earlier version the newest one."""
+    route = access.route_for(request.user, pk, to="edit")
+    number = request.POST.get("number", "")
+    try:
+        stored = service.restore(route, int(number or 0), person(request), timezone.now(), address(request))
+    except (ValueError, RouteVersion.DoesNotExist):
+        raise Http404 from None
+    except Fault as error:
+        messages.error(request, f"Version {number} cannot be restored: {error}")
+    else:
+        messages.success(request, f"{stored.name} is again as in version {number}.")
+    return redirect("route-versions", pk)

@@ -95,6 +95,24 @@ def test_the_catch_all_is_at_the_top_enabled_and_without_a_condition() -> None:
     assert found() == "off"
 
 
+def test_what_is_behind_a_route_that_takes_everything_is_not_reached() -> None:
+    top = build.route(name="top", position=1, condition="alert.rule = x")
+    first = build.route(name="first", parent=top, position=1)
+    build.route(name="second", parent=top, position=2)
+    all_of_it = build.route(name="all of it", position=2)
+    last = build.route(name="last", position=3, condition="alert.rule = y")
+    build.route(name="beneath", parent=last)
+
+    def unreached() -> dict[str, str]:
+        grown_now = tree.load()
+        return {grown_now.by_key[key].name: by.name for key, by in grown_now.unreached().items()}
+
+    assert unreached() == {"second": "first", "last": "all of it", "beneath": "all of it"}
+    Route.objects.filter(pk=first.pk).update(continues=True)
+    Route.objects.filter(pk=all_of_it.pk).update(enabled=False)
+    assert unreached() == {}
+
+
 def test_the_tree_takes_as_many_queries_for_many_routes_as_for_one() -> None:
     def queries() -> int:
         with CaptureQueriesContext(

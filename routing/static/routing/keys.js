@@ -4,8 +4,8 @@
 (() => {
   let going = false;
 
-  const rows = () => [...document.querySelectorAll("[data-rows] > tr")];
-  const here = () => document.querySelector("[data-rows] > tr.here");
+  const rows = () => [...document.querySelectorAll("[data-rows] > tr, [data-row]")];
+  const here = () => document.querySelector("[data-rows] > tr.here, [data-row].here");
 
   function walk(step) {
     const all = rows();

@@ -28,6 +28,7 @@ POSTS = {
     "rules-publish",
     "rule-file-enable",
     "route-move",
+    "route-restore",
     "route-delete",
     "sink-test",
     "sink-pause",
