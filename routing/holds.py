@@ -22,6 +22,8 @@ class Hold:
 
     reason: str
     until: datetime
+    waits: bool = False
+    """Whether what it holds is told later."""
 
 
 class Holds:
@@ -90,9 +92,9 @@ def muted(node: Node, now: datetime) -> Hold | None:
     """What a route's intervals say `now`."""
     if muting := [interval for interval in node.mute_in if interval.contains(now)]:
         names = ", ".join(interval.name for interval in muting)
-        return Hold(f"muted by {names}", max(interval.next_change(now) for interval in muting))
+        return Hold(f"muted by {names}", max(interval.next_change(now) for interval in muting), waits=True)
     if node.active_in and not any(interval.contains(now) for interval in node.active_in):
         names = ", ".join(interval.name for interval in node.active_in)
         until = min((interval.next_change(now) for interval in node.active_in), default=now + FARTHEST)
-        return Hold(f"muted outside {names}", until)
+        return Hold(f"muted outside {names}", until, waits=True)
     return None

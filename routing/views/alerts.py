@@ -11,8 +11,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from routing import access, acknowledgements, approvals, doorbell, finding, silences
 from routing.access import requires
-from routing.models import Alert, AlertGroup, Delivery, ResponseAction, Unrouted
-from routing.views import arrivals
+from routing.holds import Holds
+from routing.models import Alert, AlertGroup, Comment, Delivery, ResponseAction, Unrouted
+from routing.standing import held
+from routing.views import arrivals, looking_after
 from routing.views.alert_filter import AlertFilter
 from routing.views.asking import address, person, way_back
 from routing.views.paging import PAGE, counted
@@ -65,15 +67,19 @@ def alert(request: HttpRequest, uuid: str) -> HttpResponse:
     memberships = list(shown.memberships.select_related("group__route"))
     groups = [membership.group for membership in memberships]
     now = timezone.now()
+    not_told = held(groups, now)
     deliveries = Delivery.objects.filter(group__in=groups, created_at__gte=shown.received_at)
     context = {
         "alert": shown,
         "delay": (shown.received_at - shown.time).total_seconds(),
         "fields": sorted(shown.output_fields.items()),
         "wire": as_wire(shown),
-        "groups": groups,
+        "groups": [(group, not_told.get(group.pk)) for group in groups],
         "routed_at": memberships[0].routed_at if memberships else None,
         "silence": silences.holding(shown, now),
+        "hold": Holds(now).of_alert(shown),
+        **looking_after.shown([shown.fingerprint], "alert", uuid=uuid),
+        "comments": Comment.objects.filter(fingerprint=shown.fingerprint).select_related("user").order_by("-at")[:20],
         "deliveries": deliveries.select_related("sink", "route").order_by("created_at", "pk")[:20],
         "runs": shown.runs.select_related("action").order_by("requested_at"),
         "unrouted": Unrouted.objects.filter(pk=shown.pk).exists(),
@@ -114,6 +120,30 @@ def respond(request: HttpRequest, uuid: str) -> HttpResponse:
         return redirect(chosen)
     doorbell.ring("runs")
     return redirect(run)
+
+
+@require_POST
+@requires("respond")
+def assign(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Say whose the alert is, and all that bear its fingerprint."""
+    chosen = access.alert_for(request.user, uuid, to="respond")
+    return looking_after.assign(request, [chosen.fingerprint], chosen)
+
+
+@require_POST
+@requires("respond")
+def unassign(request: HttpRequest, uuid: str) -> HttpResponse:
+    """It is nobody's any more."""
+    chosen = access.alert_for(request.user, uuid, to="respond")
+    return looking_after.unassign(request, [chosen.fingerprint], chosen)
+
+
+@require_POST
+@requires("respond")
+def comment(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Say something about the alert, and all that bear its fingerprint."""
+    chosen = access.alert_for(request.user, uuid, to="respond")
+    return looking_after.comment(request, chosen.fingerprint, chosen)
 
 
 def _key(text: str) -> UUID | None:

@@ -11,8 +11,10 @@ from routing import access, acknowledgements, silences, tree
 from routing.access import requires
 from routing.models import Acknowledgement, Alert, AlertGroup
 from routing.standing import held
+from routing.views import looking_after
 from routing.views.asking import address, person
-from routing.views.paging import page
+from routing.views.owners import longest_acknowledged, of, owners
+from routing.views.paging import PAGE, Page, page
 from routing.views.show import show
 from routing.views.suggested import of_group
 from routing.views.timeline import timeline
@@ -24,21 +26,36 @@ MOST_FINGERPRINTS = 200
 @require_safe
 @requires("view")
 def groups(request: HttpRequest) -> HttpResponse:
-    """Groups of one state, those that fire unless the URL says otherwise."""
+    """Groups of one state, those that fire unless the URL says otherwise; `mine`, or of one `route`."""
     state = request.GET.get("state", "firing")
-    states = AlertGroup.State.choices
     found = AlertGroup.objects.select_related("route")
-    if state != "all":
-        state = state if state in AlertGroup.State.values else "firing"
+    route = request.GET.get("route", "")
+    chosen = access.route_for(request.user, int(route)) if route.isdecimal() else None
+    if chosen:
+        found = found.filter(route=chosen)
+    counts = dict(found.order_by().values_list("state").annotate(Count("pk")))
+    mine = found.filter(of(person(request))).exclude(state=AlertGroup.State.RESOLVED)
+    tabs = [(name, words, counts.get(name, 0)) for name, words in AlertGroup.State.choices]
+    tabs += [("all", "All", sum(counts.values())), ("mine", "Mine", mine.count())]
+    state = state if state in [name for name, _, _ in tabs] else "firing"
+    if state in AlertGroup.State.values:
         found = found.filter(state=state)
-    counts = dict(AlertGroup.objects.order_by().values_list("state").annotate(Count("pk")))
-    shown = page(found, request.GET.get("before", ""), by="last_seen_at")
+    found = mine if state == "mine" else found
+    longest = state == AlertGroup.State.ACKNOWLEDGED and request.GET.get("order") == "longest"
+    if longest:
+        shown = Page(list(longest_acknowledged(found)[:PAGE]), "", paged=False)
+    else:
+        shown = page(found, request.GET.get("before", ""), by="last_seen_at")
     holding = held(shown.rows, timezone.now())
+    whose = owners(group.fingerprint for group in shown.rows)
     context = {
         "page": shown,
-        "rows": [(group, holding.get(group.pk)) for group in shown.rows],
+        "rows": [(group, holding.get(group.pk), whose.get(group.fingerprint)) for group in shown.rows],
         "state": state,
-        "tabs": [(name, words, counts.get(name, 0)) for name, words in states] + [("all", "All", sum(counts.values()))],
+        "route": chosen,
+        "of_route": f"&route={chosen.pk}" if chosen else "",
+        "longest": longest,
+        "tabs": tabs,
     }
     return show(request, "groups/list.html", context, part="groups/_rows.html")
 
@@ -59,9 +76,11 @@ def group(request: HttpRequest, pk: int) -> HttpResponse:
         "silence": silences.holding(newest, now) if newest else None,
         "node": node,
         "told_to_somebody": bool(node.sinks),
+        "step": next((step for step in node.steps if step.after > shown.escalated_to), None),
+        "step_is_due": shown.next_step_at is not None and shown.next_step_at <= now,
         "entries": timeline(shown, alerts, fingerprints),
         "unshown": max(0, shown.count - len(alerts)),
-        "acknowledgements": Acknowledgement.objects.filter(fingerprint__in=fingerprints).select_related("user"),
+        **looking_after.shown(fingerprints, "group", pk=pk),
         "condition": of_group(shown),
         "labels": sorted(shown.labels.items()),
     }
@@ -115,9 +134,20 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 def comment(request: HttpRequest, pk: int) -> HttpResponse:
     """Say something about it."""
     chosen = access.group_for(request.user, pk, to="respond")
-    text = request.POST.get("comment", "")
-    try:
-        acknowledgements.comment(chosen.fingerprint, person(request), timezone.now(), text, ip=address(request))
-    except acknowledgements.AcknowledgementError as error:
-        messages.error(request, str(error))
-    return redirect(chosen)
+    return looking_after.comment(request, chosen.fingerprint, chosen)
+
+
+@require_POST
+@requires("respond")
+def assign(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say whose the group is: every fingerprint in it."""
+    chosen = access.group_for(request.user, pk, to="respond")
+    return looking_after.assign(request, _fingerprints(chosen), chosen)
+
+
+@require_POST
+@requires("respond")
+def unassign(request: HttpRequest, pk: int) -> HttpResponse:
+    """It is nobody's any more."""
+    chosen = access.group_for(request.user, pk, to="respond")
+    return looking_after.unassign(request, _fingerprints(chosen), chosen)

@@ -107,4 +107,5 @@ def test_intervals_mute_a_route(mute: list[str], active: list[str], expected: Ho
     found = muted(node, NOW)
     said = found and Hold("".join(char for char in found.reason if not char.isdigit()).replace("  ", " "), found.until)
     assert said == expected
+    assert found is None or found.waits
     assert Holds(NOW).of_route(node) == found

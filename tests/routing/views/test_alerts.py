@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from routing.models import Acknowledgement, ActionRun
+from routing.models import Acknowledgement, ActionRun, Assignment, GroupedAlert, MaintenanceWindow, TimeInterval
 from tests import build
 from tests.routing.views.conftest import Page
 
@@ -156,3 +156,29 @@ def test_asking_for_an_action_that_is_not_there_is_a_404(as_user, bob, world: Si
 def test_an_alert_that_no_route_took_says_so(as_user, carol) -> None:
     alert = build.alert(waits=False)
     assert "No route matched" in as_user(carol).get(f"/alerts/{alert.uuid}/").content.decode()
+
+
+def test_an_alert_is_assigned_and_commented_where_it_is_read(as_user, bob, erin) -> None:
+    alert = build.alert(waits=False)
+    client, path = as_user(bob), f"/alerts/{alert.uuid}/"
+    assert client.post(f"{path}assign/", {"to": erin.pk}).url == path
+    client.post(f"{path}comment/", {"comment": "Asked the web team"})
+    text = client.get(path).content.decode()
+    assert "erin" in text
+    assert "Asked the web team" in text
+    assert Assignment.objects.get(fingerprint=alert.fingerprint).user == erin
+    client.post(f"{path}unassign/")
+    assert not Assignment.objects.exists()
+    assert "The comment is empty" in client.post(f"{path}comment/", {"comment": " "}, follow=True).content.decode()
+
+
+def test_an_alert_says_why_it_is_not_told(as_user, carol) -> None:
+    now, route = timezone.now(), build.route()
+    alert, group = build.alert(time=now, waits=False), build.group(route)
+    GroupedAlert.objects.create(group=group, alert=alert, routed_at=now, route_version=1)
+    route.mute_in.add(TimeInterval.objects.create(name="always", spec=[{"weekdays": ["monday:sunday"]}]))
+    client, path = as_user(carol), f"/alerts/{alert.uuid}/"
+    assert "muted by always" in client.get(path).content.decode()
+    ends = now + timedelta(hours=1)
+    MaintenanceWindow.objects.create(name="move", condition="alert.hostname = node-1", ends_at=ends)
+    assert "Not told, now or later: maintenance move" in client.get(path).content.decode()

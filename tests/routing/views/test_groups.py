@@ -7,7 +7,16 @@ import pytest
 from django.utils import timezone
 
 from routing import silences
-from routing.models import Acknowledgement, Alert, AlertGroup, Comment, GroupedAlert, TimeInterval
+from routing.models import (
+    Acknowledgement,
+    Alert,
+    AlertGroup,
+    Assignment,
+    Comment,
+    EscalationStep,
+    GroupedAlert,
+    TimeInterval,
+)
 from tests import build
 from tests.routing.views.conftest import Page
 
@@ -117,4 +126,83 @@ def test_a_group_of_a_muted_route_says_what_mutes_it(as_user, carol) -> None:
     weekdays = ["monday:sunday"]
     route.mute_in.add(TimeInterval.objects.create(name="always", spec=[{"weekdays": weekdays}]))
     group = build.group(route)
-    assert "Not told now: muted by always" in as_user(carol).get(f"/groups/{group.pk}/").content.decode()
+    assert "Not told yet: muted by always" in as_user(carol).get(f"/groups/{group.pk}/").content.decode()
+
+
+def test_a_group_says_whom_it_tells_next_and_when(as_user, carol) -> None:
+    route = build.route()
+    for after, name in ((900, "Chat"), (3600, "Pager")):
+        EscalationStep.objects.create(route=route, after=after).sinks.add(build.sink(name=name))
+    soon = timezone.now() + timedelta(minutes=7, seconds=30)
+    group = build.group(route, next_step_at=soon, escalated_to=900)
+    client = as_user(carol)
+    text = client.get(f"/groups/{group.pk}/").content.decode()
+    assert "Tells Pager" in text
+    assert "in 7 min" in text
+    AlertGroup.objects.filter(pk=group.pk).update(next_step_at=timezone.now() - timedelta(seconds=2))
+    assert "Tells Pager now, unless" in client.get(f"/groups/{group.pk}/").content.decode()
+    AlertGroup.objects.filter(pk=group.pk).update(next_step_at=None)
+    assert "Tells Pager" not in client.get(f"/groups/{group.pk}/").content.decode()
+
+
+def listed(client, query: str) -> list[str]:
+    """The titles of the groups on a list."""
+    page = Page(client.get(f"/groups/{query}").content.decode())
+    return [a.text for a in page.all("a") if a.attributes.get("href", "").startswith("/groups/") and "th" in a.inside]
+
+
+def test_mine_are_those_that_i_acknowledged_or_was_given_until_they_are_resolved(as_user, bob, erin) -> None:
+    route, now = build.route(), timezone.now()
+    for name, fields in {"acked": {}, "given": {}, "erin's": {}, "over": {"state": "resolved"}}.items():
+        build.group(route, key=name, title=name, fingerprint=name, **fields)
+    for name, user in (("acked", bob), ("erin's", erin), ("over", bob)):
+        Acknowledgement.objects.create(fingerprint=name, user=user, at=now)
+    Assignment.objects.create(fingerprint="given", user=bob, by="erin", at=now)
+    client = as_user(bob)
+    assert sorted(listed(client, "?state=mine")) == ["acked", "given"]
+    assert 'Mine <span class="count">2<' in client.get("/groups/").content.decode()
+
+
+def test_what_was_acknowledged_longest_comes_first_where_one_asks_for_it(as_user, carol, bob) -> None:
+    route, now = build.route(), timezone.now()
+    for days in (1, 3, 2):
+        name = f"for {days} d"
+        seen = now - timedelta(minutes=days)
+        build.group(route, key=name, title=name, fingerprint=name, state="acknowledged", last_seen_at=seen)
+        Acknowledgement.objects.create(fingerprint=name, user=bob, at=now - timedelta(days=days))
+    client = as_user(carol)
+    assert listed(client, "?state=acknowledged") == ["for 1 d", "for 2 d", "for 3 d"]
+    assert listed(client, "?state=acknowledged&order=longest") == ["for 3 d", "for 2 d", "for 1 d"]
+    assert "acknowledged <time" in client.get("/groups/?state=acknowledged").content.decode()
+
+
+def test_the_groups_of_one_route_alone(as_user, carol) -> None:
+    one, other = build.route(name="one"), build.route(name="other")
+    build.group(one, title="its own")
+    build.group(other, title="another's")
+    client = as_user(carol)
+    assert listed(client, f"?route={one.pk}") == ["its own"]
+    assert f"?state=all&amp;route={one.pk}" in client.get(f"/groups/?route={one.pk}").content.decode()
+    assert client.get("/groups/?route=999").status_code == 404
+
+
+def test_a_group_is_assigned_with_every_fingerprint_in_it(as_user, bob, erin, carol) -> None:
+    group = build.group(build.route(), fingerprint="b" * 64)
+    for fingerprint in ("a" * 64, "b" * 64):
+        joined(group, build.alert(fingerprint=fingerprint))
+    client, path = as_user(bob), f"/groups/{group.pk}/"
+    client.post(f"{path}assign/", {"to": erin.pk})
+    assert set(Assignment.objects.values_list("fingerprint", "user")) == {("a" * 64, erin.pk), ("b" * 64, erin.pk)}
+    client.post(f"{path}assign/", {"to": erin.pk, "take": "1"})
+    assert set(Assignment.objects.values_list("user", flat=True)) == {bob.pk}
+    client.post(f"{path}unassign/")
+    assert not Assignment.objects.exists()
+    assert "assigned to nobody" in client.post(f"{path}unassign/", follow=True).content.decode()
+
+
+@pytest.mark.parametrize("to", ["", "x", "999", "carol"])
+def test_nothing_is_assigned_to_nobody_or_to_who_may_do_nothing(to: str, as_user, bob, carol) -> None:
+    group = build.group(build.route())
+    chosen = carol.pk if to == "carol" else to
+    assert as_user(bob).post(f"/groups/{group.pk}/assign/", {"to": chosen}).status_code == 404
+    assert not Assignment.objects.exists()
