@@ -1,7 +1,8 @@
 """Which alerts a page is about: the filters as they stand in the URL."""
 
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django import forms
 from django.db.models import QuerySet
@@ -15,6 +16,16 @@ from routing.searching import Search, search
 from sensor.alert import Priority
 
 PRIORITIES = [(priority.name.lower(), priority.label) for priority in Priority]
+
+SPANS = {"": "24 h", "7d": "7 d", "30d": "30 d"}
+"""Lengths of time that are offered, as the filter has them and in words; without one it is a day."""
+
+
+class Span(NamedTuple):
+    """A length of time that is offered."""
+
+    words: str
+    query: str
 
 
 class AlertFilter(forms.Form):
@@ -45,8 +56,7 @@ class AlertFilter(forms.Form):
         if not self.is_valid():
             return Alert.objects.none()
         given: dict[str, Any] = self.cleaned_data
-        since = given["since"] or (given["until"] or timezone.now()) - finding.DEFAULT_SPAN
-        alerts = finding.between(since, given["until"])
+        alerts = finding.between(self.begins(), given["until"])
         if given["rule"]:
             alerts = alerts.filter(rule=given["rule"])
         if given["at_least"]:
@@ -57,16 +67,28 @@ class AlertFilter(forms.Form):
             alerts = alerts.filter(hostname=given["hostname"])
         return alerts
 
+    def begins(self) -> datetime:
+        """Where the time that is asked for begins; ask for it where the filters are right."""
+        given: dict[str, Any] = self.cleaned_data
+        since: datetime | None = given["since"]
+        return since or (given["until"] or timezone.now()) - finding.DEFAULT_SPAN
+
     def search(self) -> Search:
         """How the condition is searched for; ask for it where the filters are right."""
         found = search(self.cleaned_data.get("q", ""))
         by_column = any(self.cleaned_data.get(name) for name in ("rule", "hostname", "priority"))
         return replace(found, ordered=found.predicate is None, indexed=False) if by_column else found
 
-    def query(self) -> str:
-        """The filters that say something, for links."""
+    def query(self, **changed: str) -> str:
+        """The filters that say something, some of them changed, for links."""
         kept = QueryDict(mutable=True)
         for name in self.fields:
-            if value := self.data.get(name, "").strip():
+            value = changed[name] if name in changed else self.data.get(name, "")
+            if value := value.strip():
                 kept[name] = value
         return kept.urlencode()
+
+    def spans(self) -> list[Span]:
+        """The same filters over the other lengths of time up to now."""
+        shown = "?" if self.data.get("until", "").strip() else self.data.get("since", "").strip()
+        return [Span(words, self.query(since=since, until="")) for since, words in SPANS.items() if since != shown]

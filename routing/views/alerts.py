@@ -40,6 +40,8 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "paged": before is not None,
         "counted": counted,
         "shown_at": shown_at.isoformat(),
+        "begins": form.begins() if form.is_valid() else None,
+        "newest": Alert.objects.order_by("-pk").first,
     }
     response = show(request, "alerts/list.html", context, part="alerts/_rows.html")
     if wants_part(request):

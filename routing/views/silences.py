@@ -23,6 +23,8 @@ from routing.views.show import show
 from routing.views.suggested import like, quoted
 
 LONGEST = 90 * 86_400
+SOON = timedelta(hours=1)
+"""Before its end a silence is pointed out."""
 
 
 class SilenceForm(forms.Form):
@@ -54,6 +56,7 @@ def silences(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "active")
     state = state if state in tabs else "active"
     context = {
+        "soon": now + SOON,
         "page": page(tabs[state], request.GET.get("before", ""), by="ends_at"),
         "state": state,
         "tabs": [(name, name.capitalize(), rows.count()) for name, rows in tabs.items()],
@@ -66,7 +69,7 @@ def silences(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """The form; its Preview button shows the effect and stores nothing."""
     if request.method != "POST":
-        form = SilenceForm(initial={"condition": _suggested(request)})
+        form = SilenceForm(initial=_again(request) or {"condition": _suggested(request)})
         return _shown(request, form, _effect(form.initial["condition"]))
     form = SilenceForm(request.POST)
     if not form.is_valid() or "preview" in request.POST:
@@ -94,6 +97,16 @@ def _effect(condition: str) -> Preview | None:
         return preview(condition, timezone.now()) if condition.strip() else None
     except RuleError:
         return None
+
+
+def _again(request: HttpRequest) -> dict[str, Any]:
+    """What an earlier silence said, where the link is to make one like it."""
+    wanted = request.GET.get("silence", "")
+    if not wanted.isdecimal():
+        return {}
+    earlier = access.silence_for(request.user, int(wanted))
+    lasts = min(int((earlier.ends_at - earlier.starts_at).total_seconds()), LONGEST)
+    return {"condition": earlier.condition, "comment": earlier.comment, "lasts": lasts or None}
 
 
 def _suggested(request: HttpRequest) -> str:

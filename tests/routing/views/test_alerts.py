@@ -74,6 +74,40 @@ def test_a_filter_that_makes_no_sense_is_an_error_on_the_page(query: str, as_use
     assert "is not understood" in answer.content.decode()
 
 
+def main(answer) -> str:
+    """The page without its frame, as one line of text."""
+    return " ".join(Page(answer.content.decode()).all("main")[0].text.split())
+
+
+def test_the_list_says_which_time_it_is_about_and_offers_more(as_user, carol) -> None:
+    build.alert(time=timezone.now() - timedelta(days=3), rule="Old")
+    client = as_user(carol)
+    answer = client.get("/alerts/?rule=Old")
+    assert "Of the last 24 h. Show 7 d · 30 d" in main(answer)
+    assert "The newest alert of all was received 3 d ago" in main(answer)
+    links = [a.attributes["href"] for a in Page(answer.content.decode()).all("a") if a.text == "7 d"]
+    assert links == ["/alerts/?rule=Old&since=7d"]
+    week = client.get(links[0])
+    assert rules(week) == ["Old"]
+    assert "Show 24 h · 30 d" in main(week)
+    assert "No alert in 24 h" in main(client.get("/alerts/"))
+
+
+def test_before_the_first_alert_the_list_says_what_is_missing(as_user, carol) -> None:
+    assert "Nothing has been reported so far" in main(as_user(carol).get("/alerts/"))
+
+
+def test_a_search_that_ran_out_of_time_says_how_far_it_got_and_continues(as_user, carol, monkeypatch) -> None:
+    for number in range(6):
+        build.alert(rule=f"r{number}", time=timezone.now() - timedelta(minutes=number), output="something")
+    monkeypatch.setattr("routing.finding.SECONDS", 0)
+    monkeypatch.setattr("routing.finding.FIRST", 2)
+    answer = as_user(carol).get("/alerts/", {"q": "alert.output contains nothing"})
+    assert "None so far. Read back to" in main(answer)
+    following = next(a for a in Page(answer.content.decode()).all("a") if a.text.startswith("Continue before"))
+    assert "before=" in following.attributes["href"]
+
+
 def test_pages_follow_one_another_without_gaps(as_user, carol) -> None:
     now = timezone.now()
     for number in range(120):

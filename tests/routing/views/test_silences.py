@@ -83,6 +83,24 @@ def test_the_filters_of_the_list_become_the_condition(as_user, bob) -> None:
     )
 
 
+def test_another_silence_starts_from_all_that_an_earlier_one_said(as_user, bob) -> None:
+    client = as_user(bob)
+    client.post("/silences/new/", NEW)
+    silence = Silence.objects.get()
+    assert f"/silences/new/?silence={silence.pk}" in client.get("/silences/").content.decode()
+    form = client.get(f"/silences/new/?silence={silence.pk}").context["form"]
+    assert form.initial == {"condition": "alert.rule = Read", "comment": "Rebuild", "lasts": 7200}
+    assert client.get("/silences/new/?silence=999").status_code == 404
+
+
+def test_a_silence_that_ends_soon_is_pointed_out(as_user, bob) -> None:
+    client = as_user(bob)
+    client.post("/silences/new/", {**NEW, "lasts": "2h"})
+    assert "ends soon" not in client.get("/silences/").content.decode()
+    client.post("/silences/new/", {**NEW, "lasts": "59min"})
+    assert "ends soon" in client.get("/silences/").content.decode()
+
+
 @pytest.mark.parametrize(("condition", "held"), [("alert.rule = Noisy", True), ("alert.rule = Other", False)])
 def test_an_alert_and_its_group_say_who_silences_them_and_why(condition: str, held: bool, as_user, bob, carol) -> None:
     alert, group = build.alert(rule="Noisy"), build.group(build.route())
