@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.db import connections
+from django.utils import timezone
 from playwright.sync_api import Page, expect, sync_playwright
 
 from routing.models import Acknowledgement, Member
@@ -42,7 +43,7 @@ def page(live_server, settings) -> Iterator[Page]:
     settings.STORAGES = {**django_settings.STORAGES, "staticfiles": {"BACKEND": plain}}
     bob = User.objects.create_user("bob", password=PASSWORD)
     Member.objects.create(user=bob, role="responder")
-    build.alert(rule="Before")
+    build.alert(rule="Before", time=timezone.now())
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
@@ -62,14 +63,14 @@ def ring(page: Page) -> None:
 
 def test_new_alerts_come_on_top_and_wait_while_paused(page: Page, live_server) -> None:
     page.goto(f"{live_server.url}/live/")
-    stored(lambda: build.alert(rule="Second"))
+    stored(lambda: build.alert(rule="Second", time=timezone.now()))
     ring(page)
     rows = page.locator("#live-rows tr")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("Second")
     page.get_by_role("button", name="Pause").click()
     for rule in ("Third", "Fourth"):
-        stored(lambda rule=rule: build.alert(rule=rule))
+        stored(lambda rule=rule: build.alert(rule=rule, time=timezone.now()))
     ring(page)
     newer = page.get_by_role("button", name="2 new alerts")
     expect(newer).to_be_visible()
@@ -82,7 +83,7 @@ def test_new_alerts_come_on_top_and_wait_while_paused(page: Page, live_server) -
 
 def test_the_list_says_that_there_is_more_and_moves_no_row(page: Page, live_server) -> None:
     page.goto(f"{live_server.url}/alerts/")
-    stored(lambda: build.alert(rule="After"))
+    stored(lambda: build.alert(rule="After", time=timezone.now()))
     ring(page)
     more = page.get_by_role("link", name="1 new alert")
     expect(more).to_be_visible()
@@ -112,7 +113,7 @@ def test_filtering_changes_the_rows_and_the_address(page: Page, live_server) -> 
 
 
 def test_the_keyboard_walks_selects_and_acknowledges(page: Page, live_server) -> None:
-    stored(lambda: build.alert(rule="Newer", fingerprint="a" * 64))
+    stored(lambda: build.alert(rule="Newer", time=timezone.now(), fingerprint="a" * 64))
     page.goto(f"{live_server.url}/alerts/")
     for key in ("j", "j", "k", "x"):
         page.keyboard.press(key)
@@ -157,7 +158,7 @@ def test_the_theme_stays_chosen_and_follows_the_system_until_then(page: Page, li
 
 
 def test_no_page_is_wider_than_a_phone(page: Page, live_server) -> None:
-    stored(lambda: build.alert("critical", output="x" * 300, hostname="n" * 60))
+    stored(lambda: build.alert("critical", time=timezone.now(), output="x" * 300, hostname="n" * 60))
     stored(lambda: build.sensor(name="n" * 60, kernel="6.12.0-" + "k" * 40))
     stored(lambda: build.route(condition="alert.hostname = " + "h" * 80))
     stored(lambda: build.sink(name="s" * 60, last_error="e" * 200))
