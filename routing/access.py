@@ -141,6 +141,10 @@ def action_run_for(who: Who, uuid: object, to: str = "view") -> ActionRun:
     return _one(ActionRun, who, to, ("action", "group", "sensor", "decided_by"), uuid=uuid)
 
 
+def definition_for(who: Who, model: type[M], pk: int, to: str = "view") -> M:
+    return _one(model, who, to, pk=pk)
+
+
 def rule_file_for(who: Who, pk: int, to: str = "view") -> RuleFile:
     return _one(RuleFile, who, to, pk=pk)
 

@@ -24,6 +24,7 @@ MONTHS = (
 MOST_ENTRIES = 100
 FARTHEST = timedelta(days=2)
 """How far ahead `next_change` looks."""
+YEAR = timedelta(days=366)
 _MINUTES = 24 * 60
 _CLOCK = re.compile(r"(\d{2}):(\d{2})")
 
@@ -88,6 +89,16 @@ class Interval:
         holds = self.contains(now)
         changes = (moment for moment in self._boundaries(now) if self.contains(moment) is not holds)
         return min(changes, default=now + FARTHEST)
+
+    def next_start(self, now: datetime) -> datetime | None:
+        """When it next begins to hold, after it ended where it holds now; None where it does not within a year."""
+        moment, held = now, self.contains(now)
+        while moment < now + YEAR:
+            moment = self.next_change(moment)
+            if self.contains(moment) and not held:
+                return moment
+            held = self.contains(moment)
+        return None
 
     def _boundaries(self, now: datetime) -> Iterable[datetime]:
         """Every moment from now on at which something may change."""

@@ -6,6 +6,7 @@ from routing.views import (
     actions,
     alerts,
     audit,
+    definitions,
     deliveries,
     groups,
     live,
@@ -84,3 +85,10 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("audit/verify/", audit.verify, name="audit-verify"),
 ]
+for _family in definitions.FAMILIES.values():
+    urlpatterns += [
+        path(f"{_family.name}s/", definitions.listing(_family), name=f"{_family.name}s"),
+        path(f"{_family.name}s/new/", definitions.new(_family), name=f"{_family.name}-new"),
+        path(f"{_family.name}s/<int:pk>/", definitions.edit(_family), name=f"{_family.name}-edit"),
+        path(f"{_family.name}s/<int:pk>/delete/", definitions.delete(_family), name=f"{_family.name}-delete"),
+    ]

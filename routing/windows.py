@@ -49,6 +49,18 @@ def holds_until(window: MaintenanceWindow, now: datetime) -> datetime | None:
     return min(ends, default=None)
 
 
+def next_start(window: MaintenanceWindow, now: datetime) -> datetime | None:
+    """When a window that does not hold now next does; None where it never does, or not within a year."""
+    start = max(window.starts_at or now, now)
+    found: datetime | None = start
+    if window.interval:
+        interval = _readable(window.interval.name, window.interval.spec)
+        if interval is None:
+            return None
+        found = start if interval.contains(start) else interval.next_start(start)
+    return found if found and (window.ends_at is None or found < window.ends_at) else None
+
+
 def _readable(name: str, spec: object) -> Interval | None:
     try:
         return interval_of(name, spec)

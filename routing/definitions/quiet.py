@@ -22,7 +22,8 @@ class _Intervals(Definition[TimeInterval, IntervalShape]):
         try:
             interval_of(said.name, said.spec)
         except IntervalError as error:
-            raise Fault("spec", f"{str(error).capitalize()}.") from None
+            words = str(error)
+            raise Fault("spec", f"{words[:1].upper()}{words[1:]}.") from None
         return {"name": said.name, "spec": said.spec, "comment": said.comment}
 
     def users(self, row: TimeInterval) -> list[str]:

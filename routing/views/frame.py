@@ -45,6 +45,8 @@ class Link:
     """Goes there after `g`."""
     url: str = ""
     """The URL's name, where it is not `name`."""
+    also: tuple[str, ...] = ()
+    """Other lists that belong to it."""
     current: bool = False
     count: int = 0
     counted: str = ""
@@ -83,7 +85,7 @@ NAVIGATION = [
         [
             Link("runs", "Action runs", "u", counted="awaiting approval", heat="wait"),
             Link("actions", "Response actions", "x"),
-            Link("silences", "Silences", "s"),
+            Link("silences", "Silences", "s", also=("windows", "inhibitions", "intervals")),
         ],
     ),
     Section(
@@ -91,6 +93,7 @@ NAVIGATION = [
         [
             Link("rules", "Rules", "r"),
             Link("routes", "Routes", "t"),
+            Link("lookups", "Lookup tables", "b"),
             Link("sinks", "Sinks", "k"),
             Link("deliveries", "Deliveries", "d"),
             Link("sensors", "Sensors", "n"),
@@ -163,7 +166,10 @@ def _sections(request: HttpRequest, pulse: dict[str, Any]) -> Iterator[Section]:
     at = {here, f"{here}s", f"{here.removesuffix('y')}ies"}
     for section in NAVIGATION:
         if may(request.user, section.permission):
-            links = [replace(link, count=counts.get(link.name, 0), current=link.name in at) for link in section.links]
+            links = [
+                replace(link, count=counts.get(link.name, 0), current=bool(at & {link.name, *link.also}))
+                for link in section.links
+            ]
             yield replace(section, links=links)
 
 

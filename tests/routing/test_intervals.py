@@ -112,3 +112,19 @@ def test_what_cannot_be_read_is_said_with_its_place(spec: Any, said: str) -> Non
     with pytest.raises(IntervalError) as error:
         interval_of("i", spec)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"times": times("09:00-17:00")}, "2026-11-24T09:00"),
+        ({"times": times("13:00-17:00")}, "2026-11-23T13:00"),
+        ({"weekdays": ["sunday"], "days_of_month": ["1:7"]}, "2026-12-06T00:00"),
+        ({"months": ["october"]}, "2027-10-01T00:00"),
+        ({"years": ["2020"]}, None),
+        ({"weekdays": ["monday:sunday"]}, None),
+    ],
+)
+def test_it_next_begins_after_it_ended(entry: dict[str, Any], expected: str | None) -> None:
+    found = interval_of("an interval", [entry]).next_start(datetime(2026, 11, 23, 12, tzinfo=UTC))
+    assert found == (datetime.fromisoformat(expected).replace(tzinfo=UTC) if expected else None)

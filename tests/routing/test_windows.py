@@ -64,3 +64,30 @@ def test_what_is_disabled_or_cannot_be_read_holds_never(caplog: pytest.LogCaptur
 def test_a_window_without_bounds_or_that_ends_before_it_starts_is_not_stored(fields) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         window(**fields)
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "recurs", "expected"),
+    [
+        (1, 2, False, 1),
+        (-2, -1, False, None),
+        (None, None, True, 7 * 24 - 0.5),
+        (7 * 24, None, True, 7 * 24),
+        (None, 24, True, None),
+        (8 * 24, None, True, 14 * 24 - 0.5),
+    ],
+)
+def test_a_window_says_when_it_next_holds(starts, ends, recurs: bool, expected) -> None:
+    lunch = TimeInterval.objects.create(name="lunch", spec=LUNCH) if recurs else None
+    made = window(
+        starts_at=None if starts is None else NOW + starts * HOUR,
+        ends_at=None if ends is None else NOW + ends * HOUR,
+        interval=lunch,
+    )
+    found = windows.next_start(made, NOW + HOUR if recurs else NOW)
+    assert found == (None if expected is None else NOW + expected * HOUR)
+
+
+def test_a_window_whose_interval_cannot_be_read_never_holds_again() -> None:
+    odd = TimeInterval.objects.create(name="odd", spec=[{"weekdays": ["funday"]}])
+    assert windows.next_start(window(interval=odd), NOW) is None

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from routing import audit
+from routing.lookups import digest_of
 from routing.models import (
     Acknowledgement,
     ActionRun,
@@ -17,9 +18,13 @@ from routing.models import (
     Comment,
     Delivery,
     GroupedAlert,
+    Inhibition,
+    Lookup,
+    MaintenanceWindow,
     RuleFile,
     Ruleset,
     Silence,
+    TimeInterval,
 )
 from tests import build
 
@@ -81,6 +86,8 @@ def world(bob: User) -> SimpleNamespace:
     ruleset = Ruleset.objects.create(
         number=1, files=[{"name": "own.yaml", "text": text}], rule_count=1, published_at=now
     )
+    interval = TimeInterval.objects.create(name="nights", spec=[{"weekdays": ["monday:friday"]}])
+    table = "k8s.ns.name,team\nshop,<script>alert(1)</script>\n"
     audit.record(bob, "edit", sink, before={"name": "old"}, after={"name": "new"}, ip="127.0.0.1", now=now)
     return SimpleNamespace(
         alert=alert,
@@ -95,6 +102,14 @@ def world(bob: User) -> SimpleNamespace:
         ruleset=ruleset,
         token=build.token(),
         sensor=sensor,
+        interval=interval,
+        window=MaintenanceWindow.objects.create(
+            name="<script>alert(1)</script> upgrades", condition="alert.hostname = node-8", interval=interval
+        ),
+        inhibition=Inhibition.objects.create(
+            name="A lost node", source="alert.rule = Lost", target="alert.priority > error", equal=["alert.hostname"]
+        ),
+        lookup=Lookup.objects.create(name="teams", text=table, digest=digest_of(table)),
     )
 
 
