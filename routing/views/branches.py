@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Max, Q
 
 from routing.days import lowest
-from routing.matching import Match
 from routing.models import AlertGroup, EscalationStep, GroupedAlert, Route
 from routing.tree import Node, Tree
+from routing.views.trial import Verdict
 
 COUNTED = 10_000
 """So many of the newest places of alerts in groups are counted: the page is quick however many there are."""
@@ -36,7 +36,7 @@ class Branch:
     first: bool
     final: bool
     """Where it stands among its siblings."""
-    verdict: Match | None
+    verdict: Verdict | None
     """Why it takes the alert that is tried, or does not."""
     below: "list[Branch]"
 
@@ -58,7 +58,7 @@ class Figures:
         self.matches = Counter(routes[:COUNTED])
 
 
-def branches(tree: Tree, figures: Figures, verdicts: Mapping[int, Match]) -> list[Branch]:
+def branches(tree: Tree, figures: Figures, verdicts: Mapping[int, Verdict]) -> list[Branch]:
     """The whole tree."""
     unreached, rest = tree.unreached(), tree.catch_all()
 

@@ -14,13 +14,14 @@ from routing import routes as service
 from routing.access import requires
 from routing.faults import Fault
 from routing.models import Alert, AlertGroup, ResponseAction, Route, RouteVersion, Sink, TimeInterval
+from routing.simulation import NoAlert
 from routing.tree import Tree
 from routing.views.asking import address, person
 from routing.views.branches import Figures, branches
 from routing.views.route_form import RouteForm, Steps
 from routing.views.route_versions import history
 from routing.views.show import show
-from routing.views.trial import NoAlert, Trial, attempt, pasted
+from routing.views.trial import Trial, attempt, pasted
 
 RECENT = 20
 

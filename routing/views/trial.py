@@ -1,37 +1,34 @@
-"""What would become of an alert now, without anything happening: which routes take it, and whom they would tell."""
+"""An alert that is tried on the page of routes: one that is stored, or one that somebody pastes."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-from routing.admission import Rejected, Sender, admit
-from routing.grouping import labels_of
-from routing.holds import Hold, Holds
-from routing.lookups import Tables
-from routing.matching import Match, explain, nodes_for, value_of
+from routing.matching import Match
 from routing.models import Alert
-from routing.tree import Node, Tree
-from sensor.alert import rfc3339
+from routing.simulation import NoAlert, Simulation, alert_of, simulate
+from routing.simulation.one import Considered
+from routing.tree import Tree
+from sensor.alert import Priority
+from sensor.rules.explain import Part
 
-NOBODY = Sender(0, "", "", "")
-
-
-class NoAlert(ValueError):
-    """What was pasted is no alert; the text says why."""
+MOST_PARTS = 6
+"""Parts of one condition that are shown."""
 
 
 @dataclass(frozen=True)
-class Ending:
-    """A route that takes the alert."""
+class Verdict:
+    """Whether the alert comes to one route, and why."""
 
-    node: Node
-    labels: Mapping[str, str]
-    """Of the group that it would join."""
-    hold: Hold | None
-    """What the route waits for with telling."""
+    match: Match
+    wanting: list[Part]
+    """Where its condition does not hold, the smallest parts for whose sake it does not."""
+
+    @property
+    def takes(self) -> bool:
+        return self.match.takes
 
 
 @dataclass(frozen=True)
@@ -39,24 +36,15 @@ class Trial:
     """Everything about one try."""
 
     alert: Alert
-    verdicts: dict[int, Match]
-    endings: list[Ending]
-    hold: Hold | None
-    """What holds the alert itself: then nobody is told, now or later."""
-    hushed: bool
-    """Whether it is a silence or a window: then nothing is asked for either."""
+    simulation: Simulation
+    verdicts: dict[int, Verdict]
+    """By the route's id."""
 
 
 def attempt(alert: Alert, tree: Tree, now: datetime) -> Trial:
-    """Walk the tree with an alert, stored or pasted."""
-    Tables().enrich([alert])
-    holds = Holds(now)
-    endings = [
-        Ending(node, labels_of(str(alert.uuid), node.group_by, partial(value_of, alert)), holds.of_route(node))
-        for node in nodes_for(alert, tree)
-    ]
-    verdicts = {one.node.key: one.match for one in explain(alert, tree)}
-    return Trial(alert, verdicts, endings, holds.of_alert(alert), holds.hushed(alert) is not None)
+    """Walk the tree with an alert as if it came now; nothing is written and nobody is told."""
+    simulation = simulate(alert, tree, now)
+    return Trial(alert, simulation, {one.id: _verdict(one) for one in simulation.walk})
 
 
 def pasted(text: str, now: datetime) -> Alert:
@@ -67,17 +55,28 @@ def pasted(text: str, now: datetime) -> Alert:
         raise NoAlert(f"This is not JSON: {error}.") from None
     if not isinstance(given, dict):
         raise NoAlert("An alert is one JSON object, as Falco writes it.")
-    nanoseconds = int(now.timestamp() * 1000) * 1_000_000
-    try:
-        row = admit({"time": rfc3339(nanoseconds), **given}, NOBODY)
-    except Rejected as error:
-        raise NoAlert(f"{error}.") from None
-    said = {name: getattr(row, name) for name in ("uuid", "time", "time_ns", "rule", "priority", "source", "hostname")}
-    return Alert(
-        **said,
-        received_at=now,
-        output=row.output,
-        output_fields=json.loads(row.output_fields),
-        tags=json.loads(row.tags),
-        fingerprint=row.fingerprint,
-    )
+    return alert_of(given, now)
+
+
+def _verdict(one: Considered) -> Verdict:
+    wanting = list(_wanting(one.parts)) if one.parts and one.match is Match.FALSE else []
+    return Verdict(one.match, [_named(part) for part in wanting[:MOST_PARTS]])
+
+
+def _named(part: Part) -> Part:
+    """A priority by its name, as conditions write it; stored is its number."""
+    if part.text.startswith("alert.priority") and part.value.isdecimal():
+        return replace(part, value=Priority(int(part.value)).label)
+    return part
+
+
+def _wanting(part: Part) -> Iterator[Part]:
+    """The smallest parts for whose sake a condition did not hold: they did not, or they did and must not."""
+    if part.text == "not" and part.parts:
+        yield part.parts[0]
+    elif part.parts:
+        for child in part.parts:
+            if not child.held:
+                yield from _wanting(child)
+    else:
+        yield part

@@ -164,7 +164,19 @@ def test_no_page_is_wider_than_a_phone(page: Page, live_server) -> None:
     stored(lambda: build.sink(name="s" * 60, last_error="e" * 200))
     page.set_viewport_size({"width": 360, "height": 740})
     widths = {}
-    for path in ("/", "/live/", "/alerts/", "/groups/", "/runs/", "/rules/", "/sinks/", "/routes/", "/sensors/"):
+    for path in (
+        "/",
+        "/live/",
+        "/alerts/",
+        "/groups/",
+        "/runs/",
+        "/rules/",
+        "/sinks/",
+        "/routes/",
+        "/sensors/",
+        "/windows/",
+        "/lookups/",
+    ):
         page.goto(live_server.url + path)
         widths[path] = page.evaluate("document.documentElement.scrollWidth")
     assert widths == dict.fromkeys(widths, 360)

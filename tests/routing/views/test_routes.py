@@ -111,14 +111,15 @@ def test_a_tried_alert_shows_which_routes_take_it_and_why_not(as_user, carol) ->
     assert (
         text.index("✗ the condition does not hold") < text.index("✓ matches") < text.index("✗ an earlier route matched")
     )
-    assert "Second takes it, in the group alert.rule = Read sensitive file. Nobody is told: no sink." in text
+    assert "alert.priority >= critical is Warning" in text
+    assert "Second takes it, in the new group alert.rule = Read sensitive file. Nobody is told: no sink." in text
 
 
 def test_a_pasted_alert_is_tried_and_nothing_is_stored(as_user, carol) -> None:
     build.route(name="Shells", condition="alert.rule contains shell").sinks.add(build.sink(name="Slack"))
     pasted = json.dumps({"rule": "A shell", "priority": "Notice", "output_fields": {"proc.name": "sh"}})
     answer = as_user(carol).post("/routes/", {"text": pasted})
-    assert "Slack would be told at once" in said(answer)
+    assert "Slack is told just now: first alert of the group" in said(answer)
     assert not Alert.objects.exists()
 
 
