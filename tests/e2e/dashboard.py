@@ -69,7 +69,8 @@ class Dashboard:
         self.page.get_by_label("Name", exact=True).fill(name)
         self.page.get_by_label("Condition").fill(condition)
         for choice in (*sinks, *actions):
-            self.page.get_by_label(choice, exact=True).check()
+            # The same sinks can be chosen for escalation, further down.
+            self.page.get_by_label(choice, exact=True).first.check()
         self.page.get_by_label("Go on with the next route").check()
         self.page.get_by_label("Group by").fill(group_by)
         self.page.get_by_label("Group wait").fill("0s")
