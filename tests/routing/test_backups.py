@@ -67,7 +67,7 @@ def a_product() -> None:
     build.alert(output=text, output_fields={"proc.pid": 2**63 - 1, "proc.pid.ts": 1, "x": [1.5, None, True, {"y": ""}]})
     build.alert(time=NOW - timedelta(days=9000), own_node=True)
     pipeline.route_pending(NOW)
-    deliveries.send(Delivery.objects.earliest("pk").pk, NOW)
+    deliveries.send_next(Delivery.objects.earliest("pk").sink_id, 1, NOW)
     build.alert(time=NOW + timedelta(days=1))
     acknowledgements.comment("f" * 64, alice, NOW, "Looking at it.")
     Silence.objects.create(

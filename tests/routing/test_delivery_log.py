@@ -43,9 +43,9 @@ def test_attempts_are_counted_by_sink_and_outcome(sink: Sink, httpserver: HTTPSe
     before = [tallied(*of) for of in counts]
     delivery = owed(sink)
     answer(httpserver, 503)
-    deliveries.send(delivery.pk, NOW)
+    deliveries.send_next(delivery.sink_id, 1, NOW)
     answer(httpserver, 200)
-    deliveries.send(delivery.pk, NOW + timedelta(days=1))
+    deliveries.send_next(delivery.sink_id, 1, NOW + timedelta(days=1))
     assert [tallied(*of) - was for of, was in zip(counts, before, strict=True)] == [1, 1, 1, 2, 1, 1]
 
 
@@ -64,6 +64,6 @@ def test_the_log_names_the_alerts_that_were_told(
 ) -> None:
     answer(httpserver, 200)
     delivery = owed(sink)
-    deliveries.send(delivery.pk, NOW)
+    deliveries.send_next(delivery.sink_id, 1, NOW)
     (line,) = [record.getMessage() for record in caplog.records if "delivery_tried" in record.getMessage()]
     assert str(Alert.objects.get().uuid) in line
