@@ -55,7 +55,7 @@ def test_what_was_told_before_says_nothing_about_how_late_we_are(
 ) -> None:
     answer(httpserver, 200)
     before = tallied(metrics.FIRST_ATTEMPT)
-    assert deliveries.send(owed(sink, **fields).pk, NOW) is not None
+    assert deliveries.send_next(owed(sink, **fields).sink_id, 1, NOW)
     assert tallied(metrics.FIRST_ATTEMPT) == before
 
 
