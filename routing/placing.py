@@ -32,7 +32,14 @@ _CHANGED = {
     "escalated_to": "int4",
     "next_step_at": "timestamptz",
 }
-_MEMBER = {"alert_id": "uuid", "group_id": "int8", "routed_at": "timestamptz", "route_version": "int4"}
+# `join` comes before `add`, so it numbers on from the group's old count.
+_MEMBER = {
+    "alert_id": "uuid",
+    "group_id": "int8",
+    "routed_at": "timestamptz",
+    "route_version": "int4",
+    "number": "int4",
+}
 
 
 @dataclass
@@ -122,9 +129,9 @@ def look_at(group: AlertGroup, node: Node, now: datetime) -> datetime:
 def join(places: Mapping[At, Place], groups: Mapping[At, AlertGroup], now: datetime) -> None:
     """Write down which alerts each group got now, and the version of the route that took them."""
     rows = [
-        (alert.pk, groups[at].pk, now, place.node.route.version)
+        (alert.pk, groups[at].pk, now, place.node.route.version, number)
         for at, place in places.items()
-        for alert in place.alerts
+        for number, alert in enumerate(place.alerts, groups[at].count + 1)
     ]
     bulk.insert("routing_groupedalert", _MEMBER, rows)
 

@@ -12,9 +12,12 @@ REASON_LENGTH = 64
 
 
 def newest_alerts(group: AlertGroup, most: int = 0) -> list[Alert]:
-    """The newest alerts of a group, newest last: `most` of them, else those that were not told yet, at least one."""
+    """The alerts that a group got last, in this order: `most` of them, else those that were not told yet, at least one.
+
+    An alert that was long under way came late: by its own time others, which were told, are newer.
+    """
     most = most or max(1, min(group.count - group.told_count, MOST_ALERTS))
-    members = group.members.order_by("-alert").select_related("alert__sensor")[:most]
+    members = group.members.order_by("-number").select_related("alert__sensor")[:most]
     return [member.alert for member in members][::-1]
 
 

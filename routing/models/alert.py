@@ -175,11 +175,16 @@ class GroupedAlert(models.Model):
     routed_at = models.DateTimeField()
     route_version = models.PositiveIntegerField()
     """The version of the route that took the alert."""
+    number = models.PositiveIntegerField(default=0)
+    """The group's `count` with this alert: what is above its `told_count` was not told yet, however old it is. 0 in
+    rows from before there were numbers."""
 
     class Meta:
         indexes = [
             # Read by whoever asks for a group's newest alerts.
             models.Index(fields=["group", "alert"], name="grouped_by_group"),
+            # Read by tellings.newest_alerts.
+            models.Index(fields=["group", "number"], name="grouped_in_order"),
         ]
 
     def __str__(self) -> str:
