@@ -11,12 +11,13 @@ from functools import lru_cache
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http.request import split_domain_port, validate_host
 from structlog.contextvars import bound_contextvars
 
 from routing import metrics
 from routing.api import request_ids
-from routing.api.problems import Problem
+from routing.api.problems import Problem, without_a_database
 from routing.api.wire import Gone, Message, Receive, Request, Scope, Send, answer_problem
 
 log = structlog.get_logger(__name__)
@@ -80,6 +81,10 @@ async def _through(
     except Problem as problem:
         await request.drain()
         await answer_problem(answered, problem)
+    except (OperationalError, InterfaceError) as error:
+        log.error("database_away", path=masked_path(request.path), error=str(error))
+        if answered.status is None:
+            await answer_problem(answered, without_a_database())
     except Exception:
         # The edge of the server: the client gets an answer, the log the reason.
         log.exception("request_failed", path=masked_path(request.path))

@@ -26,3 +26,8 @@ class Problem(Exception):
 
     def encoded(self) -> bytes:
         return orjson.dumps(self.body())
+
+
+def without_a_database() -> Problem:
+    """What to answer while the database is away or busy: it comes back by itself, and so shall whoever asked."""
+    return Problem(503, "The database cannot be reached; try again soon.", {"Retry-After": "1"})

@@ -5,15 +5,19 @@ The paths that carry load are served before Django sees them (`entry`); they are
 
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from routing.api import alerts, definitions, raw_paths, routes, sensors, silences, simulate, sinks
-from routing.api.problems import CONTENT_TYPE, Problem
+from routing.api.problems import CONTENT_TYPE, Problem, without_a_database
 from sensor.version import VERSION
+
+log = structlog.get_logger(__name__)
 
 
 class Api(NinjaAPI):
@@ -57,6 +61,13 @@ def on_denied(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
 def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     wrong = [{"field": ".".join(map(str, item["loc"])), "reason": item["msg"]} for item in error.errors]
     return on_problem(request, Problem(422, "The request does not say what it must.", errors=wrong))
+
+
+@api.exception_handler(OperationalError)
+@api.exception_handler(InterfaceError)
+def on_no_database(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.error("database_away", path=request.path, error=str(error))
+    return on_problem(request, without_a_database())
 
 
 @api.exception_handler(HttpError)

@@ -1,6 +1,10 @@
+from datetime import datetime
+
 import pytest
+from django.db import InterfaceError, OperationalError
 from structlog.testing import capture_logs
 
+from routing.api import tokens
 from routing.api.gate import masked_path
 from tests import build
 from tests.asgi import Client
@@ -24,6 +28,20 @@ def test_every_raw_answer_carries_the_security_headers_and_an_id(server: Client)
 def test_a_callers_request_id_is_kept_if_it_is_harmless(server: Client, given: str, kept: bool):
     answer = server.request("GET", "/healthz", headers={"x-request-id": given})
     assert (answer.headers["x-request-id"] == given) is kept
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_without_a_database_machines_are_told_to_come_back(
+    server: Client, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+):
+    def away(token: str, now: datetime) -> None:
+        raise error("the connection was closed")
+
+    monkeypatch.setattr(tokens, "find", away)
+    for path in ("/api/v1/alerts", "/api/v1/sensors/hello"):
+        answer = server.post(path, build.posted(), "sa_test")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert "try again" in answer.json()["detail"]
 
 
 def test_a_token_in_the_url_reaches_no_log_line(server: Client):
