@@ -181,6 +181,8 @@ DEADMAN_URL = env.secret("DEADMAN_URL")
 
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Workers and beat wait for the broker for as long as it takes; after a hundred tries Celery would end them.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # A message that was taken by a worker that died comes back after this many seconds (kombu's Redis transport).
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
