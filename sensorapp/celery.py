@@ -6,7 +6,10 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_init
 
+from sensorapp import redis_transport
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensorapp.settings")
+redis_transport.install()
 
 app = Celery("sensorapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
