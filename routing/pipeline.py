@@ -188,6 +188,8 @@ def _requests(group: AlertGroup, place: Place, holds: Holds, now: datetime) -> l
             try:
                 with transaction.atomic():
                     run = approvals.request(action, alert, group, place.node.route, now, dry_run=place.node.dry_run)
+            except (OperationalError, InterfaceError):
+                raise  # Passing the alert by would lose what it asks for; all of it is routed again.
             except Exception as error:
                 # One action that cannot be asked for must not stop the alerts behind it.
                 log.error("request_failed", action=action.pk, alert=alert.pk, error=type(error).__name__)

@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from pytest_httpserver import HTTPServer
 
-from routing import acknowledgements, deliveries, metrics, pipeline
+from routing import acknowledgements, approvals, deliveries, metrics, pipeline
 from routing.models import (
     Acknowledgement,
     ActionRun,
@@ -443,6 +443,22 @@ def test_a_silenced_alert_asks_for_no_action(asked: Callable[[], list[str]], bob
     silence(bob)
     fire(0, own_node=True)
     assert asked() == []
+
+
+def test_an_action_that_a_busy_database_could_not_take_is_asked_for_when_the_alert_is_routed_again(
+    asked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*args: Any, **options: Any) -> None:
+        raise OperationalError("deadlock detected")
+
+    build.alert(own_node=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(approvals, "request", busy)
+        with pytest.raises(OperationalError):
+            pipeline.route_pending(NOW)
+    assert Unrouted.objects.exists()
+    pipeline.route_pending(NOW)
+    assert asked() == ["awaiting_approval"]
 
 
 @pytest.mark.django_db(transaction=True)
