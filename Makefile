@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run setup test check bench lock clean
+.PHONY: help run setup test check bench chaos lock clean
 
 help:
 	@echo "make run     set up what is missing, start web, worker and this node's sensor"
@@ -12,6 +12,7 @@ help:
 	@echo "make test    lint, types, contracts and the whole test suite on SQLite and on PostgreSQL"
 	@echo "make check   lint, types and contracts only"
 	@echo "make bench   measure; figures are printed as: name value unit"
+	@echo "make chaos   kill -9 of every part at random under load for five minutes; fails where anything was lost"
 	@echo "make lock    resolve requirements/*.txt anew from pyproject.toml"
 
 run: setup
@@ -30,6 +31,10 @@ check: $(VENV)/dev
 bench: $(VENV)/dev
 	@deploy/packages.sh python3-bpfcc postgresql
 	@exec $(BIN)/python -m tests.bench
+
+chaos: $(VENV)/dev
+	@deploy/packages.sh postgresql redis-server
+	@exec $(BIN)/python -m tests.chaos
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -26,7 +26,7 @@ PYTEST = [PYTHON, "-m", "pytest", "--quiet"]
 ALONE = "kernel or browser or product"
 PARALLEL = [*PYTEST, "--numprocesses", "2", "--dist", "worksteal", "-m", f"not ({ALONE})"]
 # What does not touch the database or the broker proves nothing more on a second pair of them.
-ON_POSTGRESQL = ["tests/routing", "tests/sensorapp", "tests/e2e"]
+ON_POSTGRESQL = ["tests/routing", "tests/sensorapp", "tests/e2e", "tests/chaos"]
 
 
 def step(name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> bool:
