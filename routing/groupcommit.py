@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 import structlog
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from routing import metrics, tracing
 from routing.admission import Row
@@ -138,7 +138,7 @@ class Writer:
         try:
             began = time.monotonic()
             with tracing.span("ingest.commit", alerts=len(rows), posts=len(group)):
-                outcomes = store.store(rows, now)
+                outcomes = _stored(store, rows, now)
             metrics.COMMIT.add(time.monotonic() - began)
         except Exception as error:
             metrics.COMMIT_FAILURES.add()
@@ -166,6 +166,15 @@ class Writer:
                 loop.call_soon_threadsafe(_settle, told)
             except RuntimeError:
                 log.warning("answers_not_told", posts=len(told), error="their event loop has ended")
+
+
+def _stored(store: Store, rows: Sequence[Row], now: datetime) -> list[Outcome]:
+    """Twice where the connection is lost: it may be one that was kept while the database was started again."""
+    try:
+        return store.store(rows, now)
+    except (OperationalError, InterfaceError):
+        connection.close()
+    return store.store(rows, now)
 
 
 def _settle(told: "list[tuple[asyncio.Future[list[Outcome]], list[Outcome] | None]]") -> None:

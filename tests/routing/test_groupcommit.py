@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import pytest
+from django.db import InterfaceError, OperationalError
 
 from routing.admission import Row, Sender, admit
 from routing.groupcommit import GATHER_ALERTS, QUEUE_ALERTS, Full, Store, Unavailable, Writer
@@ -141,6 +142,23 @@ def test_a_failing_database_fails_every_post_of_the_group_and_no_later_one():
         assert await writer.store(rows(1)) == [Outcome.ACCEPTED]
 
     with_writer(storage, scenario)
+
+
+@pytest.mark.parametrize("lost", [OperationalError, InterfaceError])
+def test_a_connection_that_was_lost_meanwhile_costs_no_post(lost: type[Exception]):
+    class Restarted(Storage):
+        """Its first connection is one from before."""
+
+        def store(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
+            if not self.entered.is_set():
+                self.entered.set()
+                raise lost("closed")
+            return super().store(rows, now)
+
+    async def scenario(writer: Writer) -> None:
+        assert await writer.store(rows(2)) == [Outcome.ACCEPTED] * 2
+
+    with_writer(Restarted(), scenario)
 
 
 def test_a_follow_up_that_fails_does_not_stop_the_line():
