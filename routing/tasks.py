@@ -60,7 +60,7 @@ def deliver(sink_id: int) -> None:
             _hand_out(deliver, [(sink_id,)])
         # More at a time as long as it goes well: what is claimed when a worker dies is sent again.
         most = min(most * 2, MOST_AT_A_TIME)
-    _ring_sinks([sink_id])
+    ring_sinks([sink_id])
 
 
 @shared_task
@@ -151,7 +151,7 @@ def _flush(now: datetime) -> None:
 
 def _deliver(now: datetime) -> None:
     deliveries.take_back(now)
-    _ring_sinks(deliveries.due(now))
+    ring_sinks(deliveries.due(now))
 
 
 def _respond(now: datetime) -> None:
@@ -174,14 +174,15 @@ REMEDIES: dict[What, Callable[[datetime], None]] = {
 
 def _ring(planned: Planned) -> None:
     """After the commit: wake who must act on what was planned. Losing this loses nothing, the sweep finds it."""
-    _ring_sinks(planned.sinks)
+    ring_sinks(planned.sinks)
     _hand_out(run_action, ((pk,) for pk in planned.runs))
     topics = {"alerts": planned.alerts, "deliveries": planned.sinks, "runs": planned.runs}
     if rung := [topic for topic, something in topics.items() if something]:
         doorbell.ring(*rung)
 
 
-def _ring_sinks(sink_ids: Iterable[int]) -> None:
+def ring_sinks(sink_ids: Iterable[int]) -> None:
+    """Wake a worker for each of these sinks, where nobody has rung for it already."""
     _hand_out(deliver, ((pk,) for pk in sink_ids if doorbell.put_on(f"deliver:{pk}", RING_STANDS)))
 
 

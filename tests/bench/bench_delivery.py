@@ -153,14 +153,12 @@ def _turn(healthy: Sequence[Any], troubled: Sequence[Any]) -> list[float]:
     """Seconds from due to sent of each delivery of the healthy ones, over some seconds under a steady load."""
     from routing import tasks
     from routing.models import Attempt, Delivery
-    from sensorapp.celery import app
 
-    with _worker(), app.connection_for_write() as link:
+    with _worker():
         for tick in _every(1 / 20, SECONDS):
             now = datetime.now(UTC)
             some = [*healthy, *(troubled if tick % 4 == 0 else [])]
-            for owed in _owe(some, len(some), now):
-                tasks.deliver.apply_async((owed.pk,), connection=link)
+            tasks.ring_sinks(owed.sink_id for owed in _owe(some, len(some), now))
         mine = Delivery.objects.filter(sink__in=healthy)
         _when(lambda: not mine.exclude(state="sent").exists())
     tries = Attempt.objects.filter(delivery__in=mine, outcome="sent").select_related("delivery")
@@ -253,15 +251,13 @@ def _percentile(values: Sequence[float], share: float) -> float:
 @contextmanager
 def _worker() -> Iterator[psutil.Process]:
     """One worker process, with the sweeps of its beat; it has swept once when this is entered."""
-    from django.core.cache import cache
+    from routing import signs
 
-    from routing.tasks import WORKER_SEEN
-
-    cache.delete(WORKER_SEEN)
+    started = datetime.now(UTC)
     command = [sys.executable, "-m", "celery", "--app", "sensorapp", "--quiet", "worker", "--beat", "--queues", QUEUES]
     process = subprocess.Popen([*command, "--without-gossip", "--without-mingle"], start_new_session=True)
     try:
-        _when(lambda: cache.get(WORKER_SEEN))
+        _when(lambda: signs.heard().get(signs.Part.WORKER, started) > started)
         yield psutil.Process(process.pid)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
