@@ -20,7 +20,7 @@ from routing.looking import look
 from routing.lookups import Tables
 from routing.models import Alert, AlertGroup, Delivery, Sensor, Unrouted
 from routing.placing import At, Place, acknowledged, add, groups_of, join, places_of, store
-from routing.tree import load
+from routing.tree import current
 from routing.turns import Turn, take
 
 log = structlog.get_logger(__name__)
@@ -98,7 +98,7 @@ def _route_batch(now: datetime, limit: int, lane: int, passing: Iterable[UUID] =
 def _route(alerts: list[Alert], now: datetime) -> Planned:
     """Write down everything that follows from these alerts, in the transaction that took them."""
     Tables().enrich(alerts)
-    tree, holds = load(), Holds(now)
+    tree, holds = current(), Holds(now)
     places = places_of(alerts, tree)
     groups = groups_of(places)
     join(places, groups, now)
@@ -125,7 +125,7 @@ def flush_due(now: datetime, limit: int = 200) -> Planned:
         groups = list(coming.select_for_update(skip_locked=True)[:limit])
         if not groups:
             return Planned()
-        tree, holds = load(), Holds(now)
+        tree, holds = current(), Holds(now)
         owed: list[Delivery] = []
         looked_at: list[AlertGroup] = []
         for group in groups:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
+from django.db import connection
 from django.db.models import Model
 
 from routing.intervals import Interval, IntervalError, interval_of
@@ -119,11 +120,51 @@ class Tree:
         return found
 
 
-def load() -> Tree:
-    """The stored tree.
+_GROWN_FROM: tuple[type[Model], ...] = (
+    Route,
+    ResponseAction,
+    TimeInterval,
+    EscalationStep,
+    Route.sinks.through,
+    Route.actions.through,
+    Route.mute_in.through,
+    Route.active_in.through,
+    EscalationStep.sinks.through,
+)
+# Of every row its place and the transaction that wrote it, too: changed and changed back is another version.
+_ROW = "SELECT concat(one.tableoid, xmin, ctid, one) AS said FROM {} AS one"
+_ROWS = [
+    *(_ROW.format(rows._meta.db_table) for rows in _GROWN_FROM),
+    # Of sinks, which are written at every delivery, what is read of them.
+    f"SELECT concat(id, ' ', kind, ' ', name) FROM {Sink._meta.db_table}",  # noqa: S608 - Django's name
+]
+_VERSION = f"SELECT md5(string_agg(said, chr(10))) FROM ({' UNION ALL '.join(_ROWS)}) AS everything"  # noqa: S608
+_kept: dict[str, Tree] = {}
+"""The newest tree, by its version."""
 
-    Read for every batch, so without what the ORM does for each of hundreds of routes and their relations.
+
+def current() -> Tree:
+    """The stored tree, for who asks before every batch. Threads share it: nothing in it may be changed.
+
+    On PostgreSQL it is kept while its rows stay as they are. They are looked at every time, so that the next batch
+    walks every change.
     """
+    if connection.vendor != "postgresql":
+        return load()
+    with connection.cursor() as cursor:
+        cursor.execute(_VERSION)
+        [version] = cursor.fetchone()
+    tree = _kept.get(version)
+    if tree is None:
+        # What is changed from here on makes another version, whether this tree has it or not.
+        tree = load()
+        _kept.clear()
+        _kept[version] = tree
+    return tree
+
+
+def load() -> Tree:
+    """The stored tree, read without what the ORM does for each of hundreds of routes and their relations."""
     sinks = Sink.objects.only("name", "kind").in_bulk()
     actions, intervals = ResponseAction.objects.in_bulk(), TimeInterval.objects.in_bulk()
     sinks_of = _linked(Route.sinks.through, "route_id", "sink_id", sinks)

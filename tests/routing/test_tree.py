@@ -1,9 +1,12 @@
+import re
+from collections.abc import Callable
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from routing import tree
-from routing.models import EscalationStep, Route, TimeInterval
+from routing.models import EscalationStep, ResponseAction, Route, Sink, TimeInterval
 from routing.tree import DEFAULTS, Node, Tree
 from tests import build
 
@@ -131,3 +134,77 @@ def test_the_tree_takes_as_many_queries_for_many_routes_as_for_one() -> None:
     for number in range(1, 10):
         add(number)
     assert queries() == one
+
+
+CHANGES: dict[str, Callable[[Route], object]] = {
+    "a setting": lambda route: Route.objects.update(group_wait=7),
+    "a setting, and back": lambda route: (
+        Route.objects.update(group_wait=7),
+        Route.objects.update(group_wait=route.group_wait),
+    ),
+    "another route": lambda route: build.route(name="another"),
+    "no route": lambda route: Route.objects.all().delete(),
+    "a sink": lambda route: Sink.objects.filter(name="another").update(name="the other"),
+    "the sinks": lambda route: route.sinks.clear(),
+    "an action": lambda route: ResponseAction.objects.update(mode="automatic"),
+    "the actions": lambda route: route.actions.clear(),
+    "an interval": lambda route: TimeInterval.objects.update(spec=[{"weekdays": ["tuesday"]}]),
+    "when it is muted": lambda route: route.mute_in.clear(),
+    "when it is active": lambda route: route.active_in.clear(),
+    "a step": lambda route: EscalationStep.objects.update(after=120),
+    "whom a step tells": lambda route: EscalationStep.sinks.through.objects.all().delete(),
+}
+
+
+@pytest.fixture
+def full() -> Route:
+    """A route with one of everything."""
+    route = build.route()
+    route.sinks.add(build.sink())
+    route.actions.add(build.action())
+    interval = TimeInterval.objects.create(name="nights", spec=[{"weekdays": ["monday"]}])
+    route.mute_in.add(interval)
+    route.active_in.add(interval)
+    EscalationStep.objects.create(route=route, after=900).sinks.add(build.sink(name="another"))
+    return route
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_current_tree_has_every_change(full: Route, change: str) -> None:
+    before = tree.current()
+    CHANGES[change](full)
+    assert tree.current() is not before
+    assert shape(tree.current()) == shape(tree.load())
+
+
+def shape(grown: Tree) -> list[object]:
+    """Everything that a tree says."""
+    return [
+        (
+            {name: getattr(node, name) for name in Node.__slots__ if name not in ("route", "parent", "children")},
+            {field.attname: getattr(node.route, field.attname) for field in Route._meta.concrete_fields},
+            [(sink.pk, sink.kind, sink.name) for sink in node.sinks],
+            [(action.pk, action.mode) for action in node.actions],
+        )
+        for node in grown
+    ]
+
+
+def test_the_current_tree_is_kept_while_only_deliveries_touch_its_sinks(full: Route) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite's tree is read every time")
+    before = tree.current()
+    Sink.objects.update(failures=1, last_error="no route to host")
+    assert tree.current() is before
+
+
+def test_a_version_looks_at_every_table_that_the_tree_is_read_from(full: Route) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite's tree is read every time")
+    with CaptureQueriesContext(connection) as captured:
+        tree.load()
+        reading = len(captured)
+        tree.current()
+    read = {re.findall(r'FROM "(\w+)"', query["sql"])[0] for query in captured.captured_queries[:reading]}
+    assert "routing_route" in read
+    assert read == set(re.findall(r"FROM (\w+)", captured.captured_queries[reading]["sql"])) - {"everything"}
