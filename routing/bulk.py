@@ -7,16 +7,21 @@ statement, PostgreSQL takes an array for each column, in binary (a tenth of the 
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 import orjson
 import psycopg
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
+from django.db.models import Model, QuerySet
+from psycopg.types.json import set_json_loads
 
 from routing.admission import Row
 from routing.models import Unrouted
 
+Stored = TypeVar("Stored", bound=Model)
 Columns = Mapping[str, str]
 """Columns and their types on PostgreSQL, in the order of the values; JSON travels as text."""
 
@@ -60,6 +65,24 @@ def insert_alerts(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[
     # Here there is one writer at a time, and one lane.
     insert("routing_unrouted", _UNROUTED, [(value[0], value[3], 0) for value in new_ones])
     return {value[0] for value in new_ones}
+
+
+def read(wanted: QuerySet[Stored]) -> list[Stored]:
+    """What a query finds: whole rows of a model whose fields are plain ones or JSON.
+
+    Times and JSON come in binary on PostgreSQL, where text takes us half of the time that routing has.
+    """
+    if connection.vendor != "postgresql":
+        return list(wanted)
+    try:
+        statement, values = wanted.query.sql_with_params()
+    except EmptyResultSet:
+        return []
+    names = [field.attname for field in wanted.model._meta.concrete_fields]
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        set_json_loads(msgspec.json.decode, cursor)
+        cursor.execute(statement, values, binary=True)
+        return [wanted.model.from_db(connection.alias, names, row) for row in cursor]
 
 
 def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 ALONE = "..."
@@ -41,10 +42,10 @@ class NotifyReason(StrEnum):
         return self in (self.FIRST, self.NEW_ALERTS, self.REPEAT, self.RESOLVED)
 
 
-def labels_of(uuid: str, group_by: Sequence[str], value_of: Callable[[str], object]) -> dict[str, str]:
+def labels_of(uuid: object, group_by: Sequence[str], value_of: Callable[[str], object]) -> dict[str, str]:
     """What an alert's group is called by: the `group_by` fields and their values, a missing one as an empty text."""
     if ALONE in group_by:
-        return {"alert.uuid": uuid}
+        return {"alert.uuid": str(uuid)}
     return {name: text_of(value_of(name)) for name in group_by}
 
 
@@ -57,7 +58,12 @@ def text_of(value: object) -> str:
 
 def key_of(labels: Mapping[str, str]) -> str:
     """The hash of the labels: with the route, a group's identity. The order of `group_by` does not matter."""
-    return hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()
+    return _hash_of(tuple(labels.items()))
+
+
+@lru_cache(maxsize=10_000)  # Most alerts are of groups that had some a moment ago.
+def _hash_of(labels: tuple[tuple[str, str], ...]) -> str:
+    return hashlib.sha256(json.dumps(dict(labels), sort_keys=True).encode()).hexdigest()
 
 
 def notify_reason(

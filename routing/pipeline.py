@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
-from routing import approvals, deliveries, metrics, tracing
+from routing import approvals, bulk, deliveries, metrics, tracing
 from routing.holds import Holds
 from routing.looking import look
 from routing.lookups import Tables
@@ -154,7 +154,7 @@ def _take(limit: int, lane: int, passing: Iterable[UUID]) -> list[Alert]:
     order = list(waiting.values_list("pk", flat=True)[:limit])
     mine = Unrouted.objects.filter(pk__among=order)
     mine._raw_delete(mine.db)
-    found = {alert.pk: alert for alert in Alert.objects.filter(pk__among=order)}
+    found = {alert.pk: alert for alert in bulk.read(Alert.objects.filter(pk__among=order))}
     # A few sensors sent them all; with a join each row would carry its sensor.
     sensors = Sensor.objects.in_bulk({alert.sensor_id for alert in found.values()} - {None})
     for alert in found.values():

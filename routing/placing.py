@@ -57,9 +57,11 @@ def places_of(alerts: Iterable[Alert], tree: Tree) -> dict[At, Place]:
     places: dict[At, Place] = {}
     for alert in alerts:
         for node in walk.nodes_for(alert):
-            labels = labels_of(str(alert.uuid), node.group_by, partial(value_of, alert))
+            labels = labels_of(alert.uuid, node.group_by, partial(value_of, alert))
             at = (node.key, key_of(labels))
-            places.setdefault(at, Place(node, labels)).alerts.append(alert)
+            if at not in places:
+                places[at] = Place(node, labels)
+            places[at].alerts.append(alert)
     return dict(sorted(places.items()))
 
 
@@ -72,7 +74,7 @@ def groups_of(places: dict[At, Place]) -> dict[At, AlertGroup]:
     made = [_new_group(places[at], at[1]) for at in places if at not in known]
     AlertGroup.objects.bulk_create(made, ignore_conflicts=True)
     # Always in this order, so that workers wait for each other instead of deadlocking.
-    locked = wanted.order_by("id").select_for_update()
+    locked = bulk.read(wanted.order_by("id").select_for_update())
     return {(group.route_id, group.key): group for group in locked if (group.route_id, group.key) in places}
 
 
