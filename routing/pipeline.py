@@ -12,7 +12,7 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from routing import approvals, bulk, deliveries, metrics, tracing
 from routing.holds import Holds
@@ -44,7 +44,7 @@ class Planned:
 def route_pending(now: datetime, limit: int = 500) -> Planned:
     """Route the alerts of one lane that wait for longest, and tell the groups whose time has come by it."""
     stuck: Exception | None = None
-    for lane in random.sample(range(Unrouted.LANES), Unrouted.LANES):
+    for lane in lanes_waiting():
         try:
             planned = _route_lane(now, limit, lane)
         except (OperationalError, InterfaceError):
@@ -58,6 +58,16 @@ def route_pending(now: datetime, limit: int = 500) -> Planned:
     if stuck is not None:
         raise stuck
     return Planned()
+
+
+def lanes_waiting() -> list[int]:
+    """The lanes in which alerts wait, in any order, so that workers do not all begin with the same one."""
+    lanes = " UNION ALL ".join(f"SELECT {lane} AS lane" for lane in range(Unrouted.LANES))
+    waiting = "SELECT 1 FROM routing_unrouted WHERE routing_unrouted.lane = lanes.lane"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT lane FROM ({lanes}) AS lanes WHERE EXISTS ({waiting})")  # noqa: S608 - our numbers
+        found = [lane for (lane,) in cursor.fetchall()]
+    return random.sample(found, len(found))
 
 
 def _route_lane(now: datetime, limit: int, lane: int) -> Planned:

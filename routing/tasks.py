@@ -23,7 +23,10 @@ from routing.pipeline import Planned
 log = structlog.get_logger(__name__)
 _began: ContextVar[float] = ContextVar("began")
 
-BATCH = 500
+BATCH = 2_000
+"""Alerts of one transaction: a deep backlog has many of each group, which is then read and written once."""
+ASKED_SECONDS = 5
+"""How long a sweep's wish for workers that route stands; the next sweeps have theirs."""
 RING_KEPT = 60
 """Seconds after which a ring that no worker took is dropped: the sweeps have rung anew ever since."""
 MOST_IN_A_ROW = 20
@@ -143,6 +146,8 @@ def _done(step: Callable[[datetime], None], now: datetime) -> bool:
 
 def _route(now: datetime) -> None:
     _ring(pipeline.route_pending(now, BATCH))
+    # As many as can route at once, for those who went on by themselves end where others had all the lanes.
+    _hand_out(route_pending, [()] * len(pipeline.lanes_waiting()), expires=ASKED_SECONDS)
 
 
 def _flush(now: datetime) -> None:
@@ -186,9 +191,10 @@ def ring_sinks(sink_ids: Iterable[int]) -> None:
     _hand_out(deliver, ((pk,) for pk in sink_ids if doorbell.put_on(f"deliver:{pk}", RING_STANDS)))
 
 
-def _hand_out(task: Task, arguments: Iterable[tuple[int, ...]]) -> None:
+def _hand_out(task: Task, arguments: Iterable[tuple[int, ...]], expires: float = RING_KEPT) -> None:
+    """A message for each; one that no worker took within `expires` seconds is dropped."""
     try:
         for one in arguments:
-            task.apply_async(one, retry=False, expires=RING_KEPT)
+            task.apply_async(one, retry=False, expires=expires)
     except (OperationalError, redis.RedisError) as error:
         log.warning("broker_unreachable", task=task.name, error=type(error).__name__)

@@ -222,6 +222,15 @@ def test_an_alert_that_cannot_be_routed_is_set_aside_and_the_others_go_on(
     assert "alert_not_routable" in caplog.text
 
 
+def test_only_lanes_in_which_alerts_wait_are_tried() -> None:
+    for lane in (0, 2, 2):
+        build.alert(lane=lane)
+    assert sorted(pipeline.lanes_waiting()) == [0, 2]
+    pipeline.route_pending(NOW)
+    pipeline.route_pending(NOW)
+    assert pipeline.lanes_waiting() == []
+
+
 def test_a_lane_that_is_stuck_does_not_stop_the_others(route: Route, caplog: pytest.LogCaptureFixture) -> None:
     Route.objects.update(group_by=["proc.name"])
     build.alert(output_fields=["not", "fields"], lane=1)

@@ -1,8 +1,9 @@
 """The doorbells: each calls one service, and a broker that is away loses nothing."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -83,6 +84,20 @@ def test_routing_goes_on_until_nothing_waits(queued: Queued, now: Any, monkeypat
         tasks.route_pending()
         assert queued("route") == rung
     assert not Unrouted.objects.exists()
+
+
+def test_a_sweep_asks_for_a_worker_for_each_lane_that_waits(
+    queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "BATCH", 1)
+    for lane in (0, 0, 1, 1, 3, 3):
+        build.alert(time=now, lane=lane)
+    tasks.sweep()
+    assert queued("route") == 3
+    # Where nobody comes for them they are not in the way of the next ones.
+    [message, *_] = redis.Redis.from_url(settings.REDIS_URL).lrange("route", 0, -1)
+    expires = datetime.fromisoformat(json.loads(message)["headers"]["expires"])
+    assert expires - timezone.now() <= timedelta(seconds=tasks.ASKED_SECONDS)
 
 
 def test_a_sweep_does_all_that_nobody_rang_for(queued: Queued, now: Any, httpserver: HTTPServer) -> None:
