@@ -201,6 +201,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # alone, so there must be more than a few; each has a connection to the database while it is busy.
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = env.number("WORKER_THREADS", 16)
+# Else every task makes a connection to the database, which costs more than most tasks; `sensorapp.celery` looks after
+# those that are kept.
+CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "maintain"
 CELERY_TASK_ROUTES = {
