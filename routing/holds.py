@@ -39,6 +39,10 @@ class Holds:
         self._hushed: dict[object, Hold | None] = {}
         self._of_routes: dict[int, Hold | None] = {}
 
+    def enrich(self, alerts: Iterable[Alert]) -> None:
+        """Give alerts what the lookup tables say about them, as `Tables.enrich`."""
+        self._tables.enrich(alerts)
+
     def notice(self, routed: Iterable[tuple[Alert, int]]) -> None:
         """Alerts that were just routed, each with the seconds after which its group is resolved."""
         self._inhibitions.notice(routed)

@@ -17,7 +17,6 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from routing import approvals, bulk, deliveries, metrics, tracing
 from routing.holds import Holds
 from routing.looking import look
-from routing.lookups import Tables
 from routing.models import Alert, AlertGroup, Delivery, Sensor, Unrouted
 from routing.placing import At, Place, acknowledged, add, groups_of, join, places_of, store
 from routing.tree import current
@@ -107,8 +106,8 @@ def _route_batch(now: datetime, limit: int, lane: int, passing: Iterable[UUID] =
 
 def _route(alerts: list[Alert], now: datetime) -> Planned:
     """Write down everything that follows from these alerts, in the transaction that took them."""
-    Tables().enrich(alerts)
     tree, holds = current(), Holds(now)
+    holds.enrich(alerts)
     places = places_of(alerts, tree)
     groups = groups_of(places)
     join(places, groups, now)

@@ -44,6 +44,9 @@ def main() -> None:
     from django.db import connection
     from django.test import override_settings
 
+    from sensorapp.celery import look_for_garbage_less_often
+
+    look_for_garbage_less_often()  # As a worker does.
     with override_settings(OUTBOUND_ALLOW=["127.0.0.0/8"]):
         figures = [*_routing(), _delivering()]
     connection.close()
