@@ -23,6 +23,7 @@ def acknowledge(fingerprint: str, by: User, now: datetime, comment: str = "", ip
     """
     insist(by, "respond")
     with transaction.atomic():
+        _hold_groups(fingerprint)
         earlier = Acknowledgement.objects.filter(fingerprint=fingerprint).select_related("user").first()
         taken, _ = Acknowledgement.objects.update_or_create(
             fingerprint=fingerprint, defaults={"user": by, "at": now, "comment": comment}
@@ -37,6 +38,7 @@ def withdraw(fingerprint: str, by: User, now: datetime, ip: str | None = None) -
     """Nobody looks after it any more: its groups fire again. Raises PermissionDenied, or AcknowledgementError."""
     insist(by, "respond")
     with transaction.atomic():
+        _hold_groups(fingerprint)
         earlier = Acknowledgement.objects.filter(fingerprint=fingerprint).select_related("user").first()
         if earlier is None:
             raise AcknowledgementError("Nobody has acknowledged this, or somebody withdrew it a moment ago.")
@@ -85,6 +87,14 @@ def comment(fingerprint: str, by: User, now: datetime, text: str, ip: str | None
         said = Comment.objects.create(fingerprint=fingerprint, user=by, at=now, text=text.strip())
         audit.record(by, "comment", _label(fingerprint), after={"text": said.text}, ip=ip, now=now)
     return said
+
+
+def _hold_groups(fingerprint: str) -> None:
+    """Lock the groups before what is said of them, and in the order of their ids, as those do who route and resolve.
+
+    Else we would wait for a group, and they for what we say of it.
+    """
+    list(AlertGroup.objects.filter(fingerprint=fingerprint).order_by("id").select_for_update().values_list("pk"))
 
 
 def _move_groups(fingerprint: str, old: State, new: State, now: datetime) -> None:

@@ -2,12 +2,14 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection, transaction
 
 from routing import acknowledgements
 from routing.acknowledgements import AcknowledgementError
-from routing.models import Acknowledgement, Assignment, AuditEntry, Comment
+from routing.models import Acknowledgement, AlertGroup, Assignment, AuditEntry, Comment
 from tests import build
 from tests.build import NOW
+from tests.elsewhere import WAIT, elsewhere, until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -107,3 +109,20 @@ def test_an_assignment_is_taken_back_once(bob):
     acknowledgements.unassign(PRINT, bob, NOW)
     with pytest.raises(AcknowledgementError, match="assigned to nobody"):
         acknowledgements.unassign(PRINT, bob, NOW)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_taking_over_waits_for_a_worker_that_ends_the_group_instead_of_deadlocking(bob, erin):
+    group = build.group(build.route())
+    acknowledgements.acknowledge(PRINT, bob, NOW)
+    AlertGroup.objects.update(state="firing")  # Something else in it made it fire again.
+    with transaction.atomic():
+        AlertGroup.objects.select_for_update().get()
+        taking = elsewhere(acknowledgements.acknowledge, PRINT, erin, NOW)
+        until_somebody_waits(taking)
+        # As a worker does that resolves the group it holds (`tellings.resolve`).
+        Acknowledgement.objects.filter(fingerprint=PRINT).delete()
+        AlertGroup.objects.update(state="resolved")
+    taking.result(WAIT)
+    assert states(group) == ["resolved"]
