@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from routing.admission import Row
@@ -35,7 +35,8 @@ class Presence:
     def sensors_of(self, rows: Iterable[Row], now: datetime) -> dict[Place, int]:
         """The sensor of every token and hostname in `rows` whose token is a sensor's; new ones are stored."""
         senders = {(row.sender.token, row.hostname): row.sender for row in rows if row.sender.role == Role.SENSOR}
-        unknown = [place for place in senders if place not in self._ids]
+        # In one order, as below, so that writers wait for each other instead of deadlocking.
+        unknown = sorted(place for place in senders if place not in self._ids)
         if unknown:
             Sensor.objects.bulk_create(
                 (
@@ -70,7 +71,11 @@ class Presence:
         if not self._heard or (self._written_at is not None and now - self._written_at < SEEN_EVERY):
             return
         try:
-            if Sensor.objects.filter(pk__in=self._heard).update(last_seen_at=now) < len(self._heard):
+            with transaction.atomic():
+                heard = Sensor.objects.filter(pk__in=self._heard)
+                found = list(heard.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+                heard.update(last_seen_at=now)
+            if len(found) < len(self._heard):
                 self.forget()
         except DatabaseError as error:
             log.warning("last_seen_not_written", sensors=len(self._heard), error=str(error))
