@@ -52,6 +52,8 @@ def insert_alerts(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[
     What is new waits to be routed from the same moment on. Call it inside a transaction, with each uuid once. The
     rows go in by uuid, so that two processes that insert the same alerts wait for each other instead of deadlocking.
     """
+    if not rows:
+        return set()
     values = [_values(row, sensor, now) for row, sensor in sorted(rows, key=lambda item: item[0].uuid.int)]
     if connection.vendor == "postgresql":
         lane = f"(hashtext(rule) & {Unrouted.LANES - 1})::int2"

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, connection, models, transaction
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Q
 from psycopg import sql
 
 from routing.models import Alert, AlertDay, GroupedAlert, Unrouted
@@ -29,7 +30,7 @@ AHEAD = 7
 KNOWN = timedelta(minutes=1)
 """How long a process may rely on what it knows of the days."""
 RULES_KEPT = 1_000
-LOCK_SECONDS = 3
+LOCK_MS = 500
 """How long a change of partitions may wait for others' locks, for everybody else waits behind it."""
 CHUNK = 5_000
 """Rows deleted in one transaction where a day is no partition."""
@@ -60,15 +61,16 @@ def dropped() -> frozenset[date]:
     return frozenset(AlertDay.objects.exclude(dropped_at=None).values_list("day", flat=True))
 
 
-def ensure(now: datetime) -> None:
+def ensure(now: datetime, ahead: int = AHEAD) -> None:
     """Make today and the days to come."""
     today = now.astimezone(UTC).date()
-    wanted = {today + number * DAY for number in range(AHEAD + 1)}
+    wanted = {today + number * DAY for number in range(ahead + 1)}
     for day in sorted(wanted.difference(AlertDay.objects.filter(day__in=wanted).values_list("day", flat=True))):
-        with _changing():
-            if AlertDay.objects.get_or_create(day=day, defaults={"made_at": now})[1]:
-                for model in TABLES:
-                    _make_partition(model, day)
+        # Table by table: whoever holds the one and waits for the other must not meet us in the opposite order.
+        for model in TABLES:
+            with _changing():
+                _make_partition(model, day)
+        AlertDay.objects.get_or_create(day=day, defaults={"made_at": now})
 
 
 def drop_before(oldest: date, now: datetime) -> list[date]:
@@ -79,21 +81,23 @@ def drop_before(oldest: date, now: datetime) -> list[date]:
     """
     found = []
     AlertDay.objects.filter(day__lt=oldest, dropped_at=None).update(dropped_at=now)
-    refused = AlertDay.objects.filter(dropped_at__lte=now - 2 * KNOWN, alerts=None)
+    refused = AlertDay.objects.filter(dropped_at__lte=now - 2 * KNOWN, gone_at=None)
     for day in refused.order_by("day"):
         first, after = first_of(day.day), first_of(day.day + DAY)
         try:
             if Unrouted.objects.filter(pk__gte=first, pk__lt=after).exists():
                 log.warning("day_not_dropped", day=str(day), error="it has alerts that were not routed yet")
                 continue
-            counts = _counts(Alert.objects.filter(pk__gte=first, pk__lt=after))
+            if day.alerts is None:
+                # Kept before the first alert goes: whoever goes on after a crash finds fewer.
+                _keep_counts(day, Alert.objects.filter(pk__gte=first, pk__lt=after))
             _remove(day.day, first, after)
         except DatabaseError as error:
-            # Somebody reads it at this moment; the next round tries again.
+            # Somebody reads alerts at this moment, perhaps a backup, and would keep us from the next day, too.
             log.warning("day_not_dropped", day=str(day), error=str(error))
-            continue
-        AlertDay.objects.filter(pk=day.pk).update(**counts)
-        log.info("day_dropped", day=str(day), alerts=counts["alerts"])
+            break
+        AlertDay.objects.filter(pk=day.pk).update(gone_at=now)
+        log.info("day_dropped", day=str(day), alerts=day.alerts)
         found.append(day.day)
     _delete_outside(datetime(oldest.year, oldest.month, oldest.day, tzinfo=UTC))
     return found
@@ -116,24 +120,23 @@ def forget() -> None:
 
 
 def make_again() -> None:
-    """Make the partitions of the days that are known, and not dropped, before their alerts come back."""
-    for day in AlertDay.objects.filter(alerts=None).values_list("day", flat=True):
+    """Make the partitions of the days that are known, and not gone, before their alerts come back."""
+    for day in AlertDay.objects.filter(gone_at=None).values_list("day", flat=True):
         with _changing():
             for model in TABLES:
                 _make_partition(model, day)
 
 
-def _counts(alerts: models.QuerySet[Alert]) -> dict[str, Any]:
+def _keep_counts(day: AlertDay, alerts: models.QuerySet[Alert]) -> None:
     by_rule: Counter[str] = Counter()
     by_priority: Counter[str] = Counter()
     for rule, priority, count in alerts.order_by().values_list("rule", "priority").annotate(n=Count("pk")):
         by_rule[rule] += count
         by_priority[Priority(priority).label] += count
-    return {
-        "alerts": by_priority.total(),
-        "by_priority": dict(by_priority),
-        "by_rule": dict(by_rule.most_common(RULES_KEPT)),
-    }
+    day.alerts = by_priority.total()
+    day.by_priority = dict(by_priority)
+    day.by_rule = dict(by_rule.most_common(RULES_KEPT))
+    day.save(update_fields=["alerts", "by_priority", "by_rule"])
 
 
 def _remove(day: date, first: UUID, after: UUID) -> None:
@@ -146,16 +149,15 @@ def _remove(day: date, first: UUID, after: UUID) -> None:
 
 
 def _delete_outside(received_before: datetime) -> None:
-    """Delete what lies in no day and was received before a moment."""
-    made = AlertDay.objects.aggregate(first=Min("day"), last=Max("day"))
-    if made["first"] is None:
+    """Delete what lies in no day that is kept, and was received before a moment."""
+    kept = list(AlertDay.objects.filter(gone_at=None).order_by("day").values_list("day", flat=True))
+    if not kept:
         return
-    outside = Q(pk__lt=first_of(made["first"])) | Q(pk__gte=first_of(made["last"] + DAY))
-    # Days between the first and the last that were not made: the server was off for longer than it makes ahead.
-    inside = set(AlertDay.objects.values_list("day", flat=True))
-    for number in range((made["last"] - made["first"]).days):
-        if (day := made["first"] + number * DAY) not in inside:
-            outside |= Q(pk__gte=first_of(day), pk__lt=first_of(day + DAY))
+    outside = Q(pk__lt=first_of(kept[0])) | Q(pk__gte=first_of(kept[-1] + DAY))
+    # Between them, where the server was off for longer than it makes ahead: as ranges, for it may have been years.
+    for day, following in pairwise(kept):
+        if following > day + DAY:
+            outside |= Q(pk__gte=first_of(day + DAY), pk__lt=first_of(following))
     old = Alert.objects.filter(outside, received_at__lt=received_before, waiting=None)
     while keys := list(old.values_list("pk", flat=True)[:CHUNK]):
         for model, key in TABLES.items():
@@ -174,12 +176,15 @@ def _partition(model: type[models.Model], day: date) -> str:
 
 
 def _make_partition(model: type[models.Model], day: date) -> None:
-    """Filled before it is attached: PostgreSQL refuses a partition whose rows lie in the default one."""
+    """Filled before it is attached: PostgreSQL refuses a partition whose rows lie in the default one.
+
+    The default one is locked first. Else a post that repeats a moved alert would wait for us, and we for it.
+    """
     if connection.vendor != "postgresql":
         return
-    table = model._meta.db_table
+    table, part = model._meta.db_table, _partition(model, day)
     names: dict[str, sql.Composable] = {
-        "part": sql.Identifier(_partition(model, day)),
+        "part": sql.Identifier(part),
         "table": sql.Identifier(table),
         "default": sql.Identifier(f"{table}_default"),
         "key": sql.Identifier(TABLES[model]),
@@ -187,7 +192,11 @@ def _make_partition(model: type[models.Model], day: date) -> None:
         "after": sql.Literal(str(first_of(day + DAY))),
     }
     with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [part])
+        if cursor.fetchone()[0] is not None:
+            return
         for statement in (
+            "LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE",
             "CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
             "WITH moved AS (DELETE FROM {default} WHERE {key} >= {first} AND {key} < {after} RETURNING *) "
             "INSERT INTO {part} SELECT * FROM moved",
@@ -202,6 +211,6 @@ def _changing() -> Iterator[None]:
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+                cursor.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
         wait_for(Turn.DAYS)
         yield

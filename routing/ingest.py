@@ -98,13 +98,17 @@ class Intake:
         self._presence.write_seen(now)
 
     def _look_at_days(self, now: datetime) -> None:
-        """Every minute: which days were dropped, and are those to come made. Without them the default takes all."""
+        """Every minute: which days were dropped, and is today made. Without it the default takes all.
+
+        Usually a worker has made it days ago, so that no post has to wait for the locks that it takes.
+        """
         if self._days_known_until is not None and now < self._days_known_until:
             return
-        self._days_known_until = now + days.KNOWN
         self._dropped = days.dropped()
+        # Not before it is known: what is not known for longer may be gone (`days.drop_before`).
+        self._days_known_until = now + days.KNOWN
         try:
-            days.ensure(now)
+            days.ensure(now, ahead=0)
         except DatabaseError as error:
             log.warning("days_not_made", error=str(error))
 

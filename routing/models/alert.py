@@ -97,8 +97,9 @@ class AlertDay(models.Model):
     made_at = models.DateTimeField()
     dropped_at = models.DateTimeField(null=True)
     """From then on its alerts are refused, and soon they are gone."""
+    gone_at = models.DateTimeField(null=True)
     alerts = models.PositiveBigIntegerField(null=True)
-    """How many there were; null as long as they are kept."""
+    """How many there were; null until they are counted, before they go."""
     by_priority = models.JSONField(default=dict)
     """The same by the priority's name."""
     by_rule = models.JSONField(default=dict)

@@ -139,7 +139,7 @@ def test_after_it_everything_goes_on(tmp_path: Path) -> None:
 @pytest.mark.skipif("sqlite" in configured.DATABASES["default"]["ENGINE"], reason="only PostgreSQL has partitions")
 def test_alerts_come_back_into_their_days(tmp_path: Path) -> None:
     a_product()
-    AlertDay.objects.filter(day=NOW.date() + timedelta(days=2)).update(dropped_at=NOW, alerts=5)
+    AlertDay.objects.filter(day=NOW.date() + timedelta(days=2)).update(dropped_at=NOW, gone_at=NOW, alerts=5)
 
     def places() -> dict[str, int]:
         with connection.cursor() as cursor:

@@ -1,10 +1,11 @@
 """Days of alerts: made before they come, dropped as a whole, and what lies in none of them."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from routing import days
 from routing.admission import Sender, admit
@@ -12,6 +13,7 @@ from routing.ingest import Intake, Outcome
 from routing.models import Alert, AlertDay, GroupedAlert, Unrouted
 from tests import build
 from tests.build import NOW
+from tests.elsewhere import WAIT, elsewhere, until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -33,6 +35,15 @@ def where(alert: Alert) -> str:
 
 
 on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has partitions")
+
+
+@pytest.fixture
+def committed() -> Iterator[None]:
+    """For tests whose transactions end: the partitions they make are gone afterwards."""
+    yield
+    with connection.cursor() as cursor:
+        for name in partitions() - {"routing_alert_default"}:
+            cursor.execute(f"DROP TABLE IF EXISTS {name}, {name.replace('routing_alert', 'routing_groupedalert')}")
 
 
 def posted(time: datetime, **fields: object) -> dict[str, object]:
@@ -168,7 +179,139 @@ def test_days_that_are_forgotten_are_made_again() -> None:
     days.forget()
     assert not AlertDay.objects.exists()
     AlertDay.objects.create(day=TODAY, made_at=NOW)
-    AlertDay.objects.create(day=TODAY - DAY, made_at=NOW, dropped_at=NOW, alerts=7)
+    AlertDay.objects.create(day=TODAY - DAY, made_at=NOW, dropped_at=NOW, gone_at=NOW, alerts=7)
     days.make_again()
     if connection.vendor == "postgresql":
         assert partitions() == {"routing_alert_default", f"routing_alert_{TODAY:%Y%m%d}"}
+
+
+def test_years_in_which_no_day_was_made_are_one_gap() -> None:
+    """A clock that was off by years made days of its own, and what lies between them and ours leaves all the same."""
+    for off in (datetime(1970, 1, 1, tzinfo=UTC), NOW, datetime(2200, 1, 1, tzinfo=UTC)):
+        days.ensure(off)
+    between = [build.alert(time=NOW + sign * 700 * DAY, received_at=NOW - 2 * DAY, waits=False) for sign in (-1, 1)]
+    kept = build.alert(time=NOW, received_at=NOW - 2 * DAY, waits=False)
+    days.drop_before(TODAY, NOW)
+    assert {alert.pk for alert in Alert.objects.all()} == {kept.pk}
+    assert between
+
+
+def test_the_counts_of_a_day_outlive_a_crash_while_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    days.ensure(NOW)
+    first, second = (build.alert(rule=rule, waits=False) for rule in ("One", "Two"))
+    days.drop_before(TODAY + DAY, NOW)
+
+    def die(*args: object) -> None:
+        Alert.objects.filter(pk=first.pk).delete()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(days, "_remove", die)
+        with pytest.raises(KeyboardInterrupt):
+            days.drop_before(TODAY + DAY, NOW + DAY)
+    assert days.drop_before(TODAY + DAY, NOW + DAY) == [TODAY]
+    day = AlertDay.objects.get(day=TODAY)
+    assert (day.alerts, day.by_rule, day.gone_at) == (2, {"One": 1, "Two": 1}, NOW + DAY)
+    assert not Alert.objects.filter(pk=second.pk).exists()
+
+
+def test_what_was_stored_of_a_day_after_it_went_leaves_by_the_time_it_was_received() -> None:
+    days.ensure(NOW)
+    assert keep(TODAY + DAY, NOW) == [TODAY]
+    # A process was held up for longer than the days are known.
+    stray = build.alert(time=NOW, received_at=NOW + DAY, waits=False)
+    days.drop_before(TODAY + DAY, NOW + DAY)
+    assert Alert.objects.filter(pk=stray.pk).exists()
+    days.drop_before(TODAY + 2 * DAY, NOW + 2 * DAY)
+    assert not Alert.objects.filter(pk=stray.pk).exists()
+
+
+def test_what_is_not_known_for_two_minutes_may_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that cannot ask which days were dropped stores nothing, and asks again at the next post."""
+    days.ensure(NOW)
+    intake = Intake()
+    assert store(intake, NOW, posted(NOW)) == [Outcome.ACCEPTED]
+
+    def fail() -> frozenset[date]:
+        raise OperationalError("the database went away")
+
+    later = NOW + days.KNOWN
+    with monkeypatch.context() as patch:
+        patch.setattr(days, "dropped", fail)
+        with pytest.raises(OperationalError):
+            store(intake, later, posted(later))
+    AlertDay.objects.filter(day=TODAY).update(dropped_at=later)
+    assert store(intake, later, posted(later)) == [Outcome.DROPPED]
+
+
+def test_a_post_makes_no_day_but_its_own() -> None:
+    """The others are a worker's: what is posted does not wait for the locks that they take."""
+    store(Intake(), NOW, posted(NOW))
+    assert [day.day for day in AlertDay.objects.all()] == [TODAY]
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_what_is_posted_while_its_day_is_made_is_stored_once(committed: None) -> None:
+    intake = Intake()
+    intake._days_known_until = NOW + DAY  # So that it does not make the day itself.
+    alert, other = posted(NOW), posted(NOW)
+    assert store(intake, NOW, alert) == [Outcome.ACCEPTED]
+    with transaction.atomic():
+        days._make_partition(Alert, TODAY)
+        posting = elsewhere(store, intake, NOW, alert, other)
+        until_somebody_waits(posting)
+    assert posting.result(WAIT) == [Outcome.DUPLICATE, Outcome.ACCEPTED]
+    assert {where(stored) for stored in Alert.objects.all()} == {"routing_alert_20261123"}
+    assert Unrouted.objects.count() == Alert.objects.count() == 2
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_day_is_made_beside_a_worker_that_reads_alerts_and_then_groups_them(committed: None) -> None:
+    alert, group = build.alert(time=NOW), build.group(build.route())
+    with transaction.atomic():
+        Alert.objects.get(output=alert.output)  # Of no key, so that every partition is read.
+        making = elsewhere(days.ensure, NOW, 0)
+        until_somebody_waits(making)
+        GroupedAlert.objects.create(alert=alert, group=group, routed_at=NOW, route_version=1)
+    making.result(WAIT)
+    assert where(alert) == "routing_alert_20261123"
+    assert GroupedAlert.objects.count() == 1
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_day_is_made_beside_a_writer_that_repeats_what_it_moves(committed: None) -> None:
+    intake = Intake()
+    intake._days_known_until = NOW + DAY
+    alert = posted(NOW)
+    assert store(intake, NOW, alert) == [Outcome.ACCEPTED]
+    with transaction.atomic():
+        assert store(intake, NOW, posted(NOW)) == [Outcome.ACCEPTED]
+        making = elsewhere(days.ensure, NOW, 0)
+        until_somebody_waits(making)
+        assert store(intake, NOW, alert) == [Outcome.DUPLICATE]
+    making.result(WAIT)
+    assert {where(stored) for stored in Alert.objects.all()} == {"routing_alert_20261123"}
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_keeps_days_from_being_dropped_and_posts_go_on(
+    committed: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    days.ensure(NOW)
+    build.alert(time=NOW, waits=False)
+    later = NOW + 40 * DAY
+    days.drop_before(TODAY + DAY, later)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE routing_alert IN ACCESS SHARE MODE")  # As pg_dump does.
+        dropping = elsewhere(days.drop_before, TODAY + DAY, later + 2 * days.KNOWN)
+        until_somebody_waits(dropping)
+        assert elsewhere(store, Intake(), later, posted(later)).result(WAIT) == [Outcome.ACCEPTED]
+        assert dropping.result(WAIT) == []
+    assert "day_not_dropped" in caplog.text
+    assert days.drop_before(TODAY + DAY, later + 2 * days.KNOWN) == [TODAY]
+    assert AlertDay.objects.get(day=TODAY).alerts == 1
