@@ -4,6 +4,7 @@ Beside the alert's own fields, every detection field (`proc.name`, `k8s.ns.name`
 sensor put into `output_fields`, and is missing where the rule's output did not ask for it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -41,21 +42,28 @@ class AlertView(Protocol):
 Read = Callable[[Any], Any]
 
 
+# The database must read all of these in the same way (`routing.stored_values`), or a search would find something else.
+_DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
+
+
 def _as_number(value: Any) -> int | float | None:
     if isinstance(value, int | float):
         return value
-    try:
-        return int(value)  # Some senders print every field.
-    except (TypeError, ValueError):
-        return None
+    # Some senders print every field.
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else None
 
 
 def _as_text(value: Any) -> str | None:
+    if isinstance(value, list):
+        return ", ".join(text for one in value if (text := _printed(one)) is not None)
+    return _printed(value)
+
+
+def _printed(value: Any) -> str | None:
+    """A plain value as a text; an object is as if missing."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return None if value is None else str(value)
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def _as_flag(value: Any) -> bool | None:

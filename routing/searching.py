@@ -4,10 +4,9 @@ What databases cannot do with the language's exact meaning (patterns, addresses,
 left to the condition's function, and the query only narrows what that function has to look at.
 """
 
-import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,17 +14,18 @@ import orjson
 from django.db import connection
 from django.db.models import F, Q, TextField, Value
 from django.db.models.expressions import Expression
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, Left, Lower, Right, StrIndex
-from django.db.models.lookups import Exact, GreaterThan
+from django.db.models.functions import Collate, Left, Lower, NullIf, Right, StrIndex
+from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 
 from routing.alert_fields import CATALOG, LOOKUP
 from routing.lookups import asking
+from routing.stored_values import AnyOf, FlagOf, NumberOf, TextOf, can_read
 from sensor.fields.kinds import NUMBERS, Type
 from sensor.rules import ast, parser, typed
 from sensor.rules.checker import Checker
 from sensor.rules.compiler import compile_condition
 from sensor.rules.errors import RuleError
+from sensor.rules.text import lower
 
 _COLUMNS = {
     "alert.rule": "rule",
@@ -37,12 +37,15 @@ _COLUMNS = {
     "sensor.name": "sensor__name",
 }
 _ORDER = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_LOOKUPS = {"<": LessThan, "<=": LessThanOrEqual, ">": GreaterThan, ">=": GreaterThanOrEqual}
 _SEVERITY = {"<": "gt", "<=": "gte", ">": "lt", ">=": "lte"}
 _ORDERED = {"alert.rule", "alert.hostname", "alert.priority"}
 """Fields with an index of their own."""
 NOT_SEARCHABLE = "NOT_SEARCHABLE"
 MOST_TESTS = {"sqlite": 400, "postgresql": 2_000}
 """SQLite takes expressions of a depth of 1,000, and a test may be two deep; PostgreSQL is asked for more of each."""
+MOST_PARTS = 8
+"""Of a text with commas, which may be a printed list; one of more parts no index looks for."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,6 +61,13 @@ class Search:
     """An index in the order of keys finds what `query` asks for."""
     indexed: bool = False
     """Another index finds it, in no order; the database's planner does not know how few they are."""
+
+    def also(self, columns: Q, *, ordered: bool = False) -> "Search":
+        """The same, and something about the alerts' columns; `ordered` where an index in the order of keys finds it."""
+        query = self.query & columns
+        if ordered:
+            return Search(query, self.predicate, ordered=self.predicate is None)
+        return replace(self, query=query)
 
 
 EVERYTHING = Search(Q(), ordered=True)
@@ -119,7 +129,10 @@ def _is_indexed(test: typed.Test, field: typed.Read) -> bool:
 
 
 def _size(query: Q) -> int:
-    return sum(_size(part) if isinstance(part, Q) else 1 for part in query.children)
+    size = 0
+    for part in query.children:
+        size += _size(part) if isinstance(part, Q) else len(part.rhs) if isinstance(part, In) else 1
+    return size
 
 
 def _query(node: ast.Expr, checker: Checker) -> Q:
@@ -161,9 +174,10 @@ def _test(left: typed.Read, operator: str, values: tuple[Any, ...], node: ast.Ex
     column = _COLUMNS.get(label)
     if column is None:
         return _in_fields(left, operator, values, node)
+    if operator in _ORDER and kind is Type.PRIORITY:
+        return Q(**{f"{column}__{_SEVERITY[operator]}": values[0]})
     if operator in _ORDER:
-        order = _SEVERITY if kind is Type.PRIORITY else _ORDER
-        return Q(**{f"{column}__{order[operator]}": values[0]})
+        return Q(_LOOKUPS[operator](_by_bytes(F(column)), values[0])) & Q(**{f"{column}__isnull": False})
     if operator in ("=", "in"):
         return Q(**{f"{column}__in": list(values)})
     if operator == "!=":
@@ -172,15 +186,13 @@ def _test(left: typed.Read, operator: str, values: tuple[Any, ...], node: ast.Ex
 
 
 def _tags(operator: str, values: tuple[Any, ...], node: ast.Expr) -> Q:
-    """Tags are a JSON list; a tag is in it where its JSON text is in the list's."""
     if operator != "intersects":
         raise _refused(node, "tags can be searched for with intersects")
+    if connection.vendor != "postgresql":
+        return Q(AnyOf("tags", values))
     found = Q(pk__in=[])
     for value in values:
-        if connection.vendor == "postgresql":
-            found |= Q(tags__contains=[value])
-        else:
-            found |= Q(GreaterThan(StrIndex(Cast("tags", TextField()), Value(json.dumps(value))), 0))
+        found |= Q(tags__contains=[value])
     return found
 
 
@@ -196,57 +208,71 @@ def _time(operator: str, values: tuple[Any, ...], node: ast.Expr) -> Q:
 def _in_fields(left: typed.Read, operator: str, values: tuple[Any, ...], node: ast.Expr) -> Q:
     """A test of one of `output_fields`."""
     key = _key(left, node)
-    there = _exists(left, node)
-    if left.type in NUMBERS:
-        if operator in _ORDER:
-            return there & Q(**{f"output_fields__{key}__{_ORDER[operator]}": values[0]})
-        same = Q(**{f"output_fields__{key}__in": list(values)})
-        return there & ~same if operator == "!=" else there & same
-    if left.type is Type.BOOL:
-        same = Q(**{f"output_fields__{key}__in": list(values)})
-        return there & ~same if operator == "!=" else there & same
-    text = Cast(KT(f"output_fields__{key}"), TextField())
-    same = Q(pk__in=[])
-    if operator in ("=", "in", "!="):
-        for value in values:
-            same |= Q(Exact(text, Value(value)))
-        if operator == "!=":
-            return there & ~same
-        return _near(key, values) & there & same
-    return there & _text(text, operator, values[0], node)
+    value = _value(key, left.type)
+    if left.type is Type.DYN:
+        # Nothing can be said of an empty one.
+        value = NullIf(value, Value("", TextField()))
+    # What is missing is unknown to the database; only known to be there it is false under `not`, too.
+    there = Q(IsNull(value, False))
+    is_text = isinstance(value.output_field, TextField)
+    if operator in _ORDER:
+        return Q(_LOOKUPS[operator](_by_bytes(value) if is_text else value, values[0])) & there
+    if operator not in ("=", "in", "!="):
+        return _text(value, operator, values[0], node) & there
+    same = Q(In(value, values))
+    if operator == "!=":
+        return there & ~same
+    return (_near(key, values) if is_text else Q()) & same & there
 
 
-def _near(key: str, values: tuple[Any, ...]) -> Q:
-    """What the index over whole `output_fields` can find: the value as a text, and as whatever else prints so."""
+def _value(key: str, kind: Type) -> Expression:
+    if kind in NUMBERS:
+        return NumberOf(key)
+    return FlagOf(key) if kind is Type.BOOL else TextOf(key)
+
+
+def _near(key: str, values: tuple[str, ...]) -> Q:
+    """What the index over whole `output_fields` can find: a value as a text, as whatever else prints so, and in lists.
+
+    Of a list that prints so, the first member is all of it, or what is before one of its commas.
+    """
     if connection.vendor != "postgresql":
         return Q()
     found = Q(pk__in=[])
     for value in values:
-        found |= Q(output_fields__contains={key: value})
-        try:
-            other = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            continue
-        if isinstance(other, int | float) and math.isfinite(other):
-            found |= Q(output_fields__contains={key: other})
+        parts = value.split(", ")
+        if len(parts) > MOST_PARTS:
+            return Q()
+        beginnings = [", ".join(parts[:number]) for number in range(1, len(parts) + 1)]
+        wanted = [*_printed_as(value), *([one] for text in [value, *beginnings[:-1]] for one in _printed_as(text))]
+        for one in wanted if value else [*wanted, []]:
+            found |= Q(output_fields__contains={key: one})
     return found
+
+
+def _printed_as(text: str) -> list[Any]:
+    """A text, and the number or flag that is printed so."""
+    try:
+        other = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return [text]
+    return [text, other] if isinstance(other, int | float) and math.isfinite(other) else [text]
 
 
 def _exists(left: typed.Read, node: ast.Expr) -> Q:
     label = left.bound.label
     if label in _COLUMNS:
         return Q(**{f"{_COLUMNS[label]}__isnull": False})
-    key = _key(left, node)
-    # A key that holds null is as missing as one that is not there.
-    return Q(**{f"output_fields__{key}__isnull": False}) & ~Q(**{f"output_fields__{key}": None})
+    if left.is_list:
+        raise _refused(node, f"{label} cannot be searched for")
+    return Q(IsNull(_value(_key(left, node), left.type), False))
 
 
 def _key(left: typed.Read, node: ast.Expr) -> str:
     """The key of `output_fields` that a field reads."""
     bound = left.bound
     key = str(bound.argument) if bound.field.name == "alert.field" else bound.label
-    if "__" in key:
-        # Django would read it as a path.
+    if not can_read(key):
         raise _refused(node, f"{key} cannot be searched for")
     return key
 
@@ -256,14 +282,21 @@ def _text(expression: Expression | F, operator: str, value: str, node: ast.Expr)
     if operator == "contains":
         return Q(GreaterThan(StrIndex(expression, Value(value)), 0))
     if operator == "icontains":
-        return Q(GreaterThan(StrIndex(Lower(expression), Value(value.lower())), 0))
-    if not value:
-        return Q() if operator in ("startswith", "endswith") else Q(pk__in=[])
-    if operator == "startswith":
-        return Q(Exact(Left(expression, len(value)), Value(value)))
-    if operator == "endswith":
-        return Q(Exact(Right(expression, len(value)), Value(value)))
+        return Q(GreaterThan(StrIndex(_lower(expression), Value(lower(value))), 0))
+    if operator in ("startswith", "endswith"):
+        cut = Left if operator == "startswith" else Right
+        return Q(Exact(cut(expression, len(value)), Value(value))) if value else Q()
     raise _refused(node, f"'{operator}' cannot be searched for; use contains, icontains, startswith or endswith")
+
+
+def _lower(expression: Expression | F) -> Expression:
+    """ASCII letters in lower case, as the language has it: all that SQLite knows, and PostgreSQL in the C locale."""
+    return Lower(_by_bytes(expression))
+
+
+def _by_bytes(expression: Expression | F) -> Expression | F:
+    """A text whose order and case are no language's, as in Python and in SQLite."""
+    return Collate(expression, "C") if connection.vendor == "postgresql" else expression
 
 
 def _refused(node: ast.Expr, message: str) -> RuleError:

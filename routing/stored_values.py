@@ -1,0 +1,134 @@
+"""One of an alert's `output_fields`, read by the database as `alert_fields` reads it in Python."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from django.db.models import BigIntegerField, BooleanField, Field, Func, TextField
+from django.db.models.sql.compiler import SQLCompiler
+
+Sql = tuple[str, tuple[str | int, ...]]
+
+_TEXT_OF = {
+    "postgresql": """CASE jsonb_typeof({value})
+        WHEN 'object' THEN NULL
+        WHEN 'array' THEN array_to_string(ARRAY(SELECT one #>> '{{}}' FROM jsonb_array_elements({value}) AS one
+            WHERE jsonb_typeof(one) NOT IN ('array', 'object')), ', ')
+        ELSE {value} #>> '{{}}' END""",
+    "sqlite": """CASE {type}
+        WHEN 'text' THEN {value}
+        WHEN 'integer' THEN CAST({value} AS TEXT)
+        WHEN 'real' THEN CAST({value} AS TEXT)
+        WHEN 'true' THEN 'true'
+        WHEN 'false' THEN 'false'
+        WHEN 'array' THEN coalesce((
+            SELECT group_concat(CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE atom END, ', ')
+            FROM json_each({fields}, {path}) WHERE type NOT IN ('array', 'object', 'null')), '') END""",
+}
+_NUMBER_OF = {
+    "postgresql": """CASE jsonb_typeof({value})
+        WHEN 'number' THEN ({value} #>> '{{}}')::numeric
+        WHEN 'boolean' THEN CASE {value} #>> '{{}}' WHEN 'true' THEN 1::numeric ELSE 0::numeric END
+        WHEN 'string' THEN CASE WHEN {value} #>> '{{}}' ~ {digits} THEN ({value} #>> '{{}}')::numeric END END""",
+    "sqlite": """CASE {type}
+        WHEN 'integer' THEN {value}
+        WHEN 'real' THEN {value}
+        WHEN 'true' THEN 1
+        WHEN 'false' THEN 0
+        WHEN 'text' THEN CASE WHEN {value} REGEXP {digits} THEN CAST({value} AS INTEGER) END END""",
+}
+_FLAG_OF = {
+    "postgresql": """CASE WHEN jsonb_typeof({value}) IN ('string', 'boolean')
+        THEN CASE {value} #>> '{{}}' WHEN 'true' THEN true WHEN 'false' THEN false END END""",
+    "sqlite": """CASE {type}
+        WHEN 'true' THEN 1
+        WHEN 'false' THEN 0
+        WHEN 'text' THEN CASE {value} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END END""",
+}
+DIGITS = r"^[+-]?[0-9]{1,18}\Z"
+"""A number that was printed: as many digits as both databases keep."""
+
+
+def can_read(key: str) -> bool:
+    """Whether both databases can be asked for this key; SQLite's paths know no escapes."""
+    return not {'"', "\\", "\0"} & set(key)
+
+
+class _Reading(Func):
+    """Reads a key; null where it is missing, or no such value."""
+
+    templates: dict[str, str]
+
+    def __init__(self, key: str, output_field: "Field[Any, Any]") -> None:
+        super().__init__("output_fields", output_field=output_field)
+        self.key = key
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **context: Any) -> Sql:
+        column, _ = compiler.compile(self.source_expressions[0])
+        names = {"value": f"({column} -> %(key)s)", "digits": "%(digits)s"}
+        return _positional(self.templates["postgresql"].format(**names), {"key": self.key, "digits": DIGITS})
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **context: Any) -> Sql:
+        column, _ = compiler.compile(self.source_expressions[0])
+        names = {
+            "fields": column,
+            "path": "%(path)s",
+            "type": f"json_type({column}, %(path)s)",
+            "value": f"json_extract({column}, %(path)s)",
+            "digits": "%(digits)s",
+        }
+        return _positional(self.templates["sqlite"].format(**names), {"path": f'$."{self.key}"', "digits": DIGITS})
+
+
+def _positional(named: str, values: dict[str, str]) -> Sql:
+    """Named parameters as Django's compiler wants them: in the order in which they are used."""
+    params: list[str] = []
+
+    class Noting(dict[str, str]):
+        def __missing__(self, name: str) -> str:
+            params.append(values[name])
+            return "%s"
+
+    return named % Noting(), tuple(params)
+
+
+class TextOf(_Reading):
+    """As a text: of a list its plain members with commas between them."""
+
+    templates = _TEXT_OF
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key, TextField())
+
+
+class NumberOf(_Reading):
+    """As a number, also one that was printed."""
+
+    templates = _NUMBER_OF
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key, BigIntegerField())
+
+
+class FlagOf(_Reading):
+    """As true or false, also where it was printed."""
+
+    templates = _FLAG_OF
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key, BooleanField())
+
+
+class AnyOf(Func):
+    """Whether a list has one of some texts (SQLite; PostgreSQL has an operator for it)."""
+
+    output_field = BooleanField()
+
+    def __init__(self, column: str, texts: Sequence[str]) -> None:
+        super().__init__(column)
+        self.texts = orjson.dumps(texts).decode()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **context: Any) -> Sql:
+        column, _ = compiler.compile(self.source_expressions[0])
+        wanted = "SELECT value FROM json_each(%s)"
+        return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE value IN ({wanted}))", (self.texts,)  # noqa: S608
