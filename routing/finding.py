@@ -1,15 +1,18 @@
-"""Alerts that a search asks for, newest first, within a second whatever is asked and however many are stored.
+"""Alerts that a search asks for, newest first, within about a second whatever is asked and however many are stored.
 
 The database is asked for ever longer stretches of keys, so that what is frequent is found at once. What an index can
 find is then asked for in one go. Everything else is read until the time is up; then the answer says how far it got, and
-its cursor continues from there.
+its cursor continues from there. So what is searched in is chosen by nothing but time: a stretch of it is found at once.
+Whatever else chooses belongs into the search.
 """
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -22,8 +25,10 @@ from routing.patience import OutOfTime, at_most
 from routing.searching import Search
 
 SECONDS = 1.0
-"""How long a search may read what no index helps with."""
+"""How long a search may take; half of it for what an index ought to find."""
 COUNT_SECONDS = 0.5
+LEAST = 0.1
+"""Seconds that a query gets where fewer are left."""
 FIRST = 2_000
 """Alerts of the first stretch."""
 STRETCH_SECONDS = 0.25
@@ -40,6 +45,7 @@ NEAR = timedelta(milliseconds=NEAR_MS)
 LAST = UUID(int=(1 << 128) - 1)
 
 Clock = Callable[[], float]
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ def between(since: datetime | None, until: datetime | None) -> QuerySet[Alert]:
     if since is not None:
         alerts = alerts.filter(pk__gte=lowest(since - NEAR) if since > EPOCH + NEAR else UUID(int=0), time__gte=since)
     if until is not None:
-        alerts = alerts.filter(pk__lt=lowest(until + NEAR), time__lt=until)
+        # A key has whole milliseconds.
+        alerts = alerts.filter(pk__lt=lowest(until + NEAR + timedelta(milliseconds=1)), time__lt=until)
     return alerts
 
 
@@ -81,51 +88,43 @@ def find(
     alerts: QuerySet[Alert], search: Search, before: UUID | None, size: int, clock: Clock = time.monotonic
 ) -> Found:
     """The newest `size` of `alerts` for which the search holds, before a key."""
+    reading = _Reading(alerts, before or LAST, SECONDS, clock)
     if search.ordered:
-        try:
-            with at_most(SECONDS):
-                found = _matches(alerts.filter(pk__lt=before or LAST), search, size + 1)
-            return Found(found[:size], found[size - 1].pk if len(found) > size else None, None)
-        except OutOfTime:
-            # Something beside what the index finds is asked for, and seldom holds.
-            pass
-    found = []
-    end = before or LAST
-    for part, start in _stretches(alerts, end, clock, SECONDS):
-        wanted = size + 1 - len(found)
-        found += _matches(part, search, wanted)
-        if len(found) > size:
-            return Found(found[:size], found[size - 1].pk, None)
-        if start is None:
-            return Found(found, None, None)
-        end = start
-        if search.indexed and (rest := _by_index(alerts.filter(pk__lt=end), search, size + 1 - len(found))) is not None:
-            found += rest
-            more = len(found) > size
-            return Found(found[:size], found[size - 1].pk if more else None, None)
-    return Found(found, end, moment_of(end))
+        # Where it takes long, something beside what the index finds is asked for, and seldom holds.
+        with suppress(OutOfTime), at_most(SECONDS / 2):
+            return _page(_matches(reading.rest, search, size + 1), size)
+    found: list[Alert] = []
+    ask_index = search.indexed
+    for rows in reading.stretches(partial(_matches, search=search, wanted=size + 1)):
+        found += rows
+        if len(found) > size or reading.whole:
+            return _page(found, size)
+        if ask_index:
+            ask_index = False
+            with suppress(OutOfTime), at_most(SECONDS / 2):
+                if (others := _by_index(reading.rest, search, size + 1 - len(found))) is not None:
+                    return _page(found + others, size)
+    return Found(found, reading.end, moment_of(reading.end))
 
 
 def count(alerts: QuerySet[Alert], search: Search, clock: Clock = time.monotonic) -> Count:
     """How many of `alerts` the search holds for: exact to ten thousand, if that can be counted in half a second."""
-    if search.ordered:
-        try:
-            with at_most(COUNT_SECONDS):
-                return Count(_number(alerts, search, COUNTED + 1), None)
-        except OutOfTime:
-            pass
+    reading = _Reading(alerts, LAST, COUNT_SECONDS, clock)
     number = 0
-    end = LAST
-    for part, start in _stretches(alerts, end, clock, COUNT_SECONDS):
-        here = _number(part, search, COUNTED + 1 - number)
+    if search.ordered:
+        with suppress(OutOfTime), at_most(COUNT_SECONDS / 2):
+            return Count(_number(alerts, search, COUNTED + 1), None)
+    ask_index = search.indexed
+    for here in reading.stretches(partial(_number, search=search, most=COUNTED + 1)):
         number += here
-        if number > COUNTED or start is None:
+        if number > COUNTED or reading.whole:
             return Count(number, None)
-        end = start
         # What is frequent is counted sooner without the index, which would find all of it first.
-        if search.indexed and here < FIRST // SELDOM:
-            return Count(number + _number(alerts.filter(pk__lt=end), search, COUNTED + 1 - number), None)
-    return Count(number, moment_of(end))
+        if ask_index and here < FIRST // SELDOM:
+            with suppress(OutOfTime), at_most(COUNT_SECONDS / 2):
+                return Count(number + _number(reading.rest, search, COUNTED + 1 - number), None)
+        ask_index = False
+    return Count(number, moment_of(reading.end))
 
 
 def moment_of(key: UUID) -> datetime | None:
@@ -136,23 +135,49 @@ def moment_of(key: UUID) -> datetime | None:
         return None
 
 
-def _stretches(
-    alerts: QuerySet[Alert], end: UUID, clock: Clock, seconds: float
-) -> Iterator[tuple[QuerySet[Alert], UUID | None]]:
-    """Parts of `alerts`, newest first, and the key that each begins at; None for the one that reaches the end."""
-    began = clock()
-    length = FIRST
-    while True:
-        rest = alerts.filter(pk__lt=end)
-        started = clock()
-        start = rest.order_by("-pk").values_list("pk", flat=True)[length - 1 : length].first()
-        yield (rest if start is None else rest.filter(pk__gte=start)), start
-        if start is None or clock() - began >= seconds:
-            return
-        end = start
-        speed = length / max(clock() - started, 1e-4)
-        left = seconds - (clock() - began)
-        length = max(FIRST, min(length * GROWTH, int(speed * min(STRETCH_SECONDS, left))))
+class _Reading:
+    """Alerts of a span, read in stretches, newest first, until the time is up."""
+
+    def __init__(self, alerts: QuerySet[Alert], end: UUID, seconds: float, clock: Clock) -> None:
+        self.end = end
+        """What lies before this key was not read yet."""
+        self.whole = False
+        """Nothing lies before it."""
+        self._alerts = alerts
+        self._clock = clock
+        self._until = clock() + seconds
+
+    @property
+    def rest(self) -> QuerySet[Alert]:
+        """What was not read yet."""
+        return self._alerts.filter(pk__lt=self.end)
+
+    def stretches(self, read: Callable[[QuerySet[Alert]], Read]) -> Iterator[Read]:
+        """What `read` makes of each stretch. The first one is read however long it takes: so it always goes on."""
+        length = FIRST
+        limit: AbstractContextManager[None] = nullcontext()
+        while not self.whole:
+            started = self._clock()
+            rest = self.rest
+            try:
+                with limit:
+                    start = rest.order_by("-pk").values_list("pk", flat=True)[length - 1 : length].first()
+                    found = read(rest if start is None else rest.filter(pk__gte=start))
+            except OutOfTime:
+                return
+            self.whole, self.end = start is None, start or self.end
+            yield found
+            now = self._clock()
+            if (left := self._until - now) <= 0:
+                return
+            limit = at_most(max(left, LEAST))
+            speed = length / max(now - started, 1e-4)
+            length = max(FIRST, min(length * GROWTH, int(speed * min(STRETCH_SECONDS, left))))
+
+
+def _page(rows: list[Alert], size: int) -> Found:
+    """One alert more than a page was asked for: then there is another page."""
+    return Found(rows[:size], rows[size - 1].pk if len(rows) > size else None, None)
 
 
 def _matches(part: QuerySet[Alert], search: Search, wanted: int) -> list[Alert]:

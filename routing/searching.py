@@ -4,13 +4,11 @@ What databases cannot do with the language's exact meaning (patterns, addresses,
 left to the condition's function, and the query only narrows what that function has to look at.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 from django.db import connection
 from django.db.models import F, Q, TextField, Value
 from django.db.models.expressions import Expression
@@ -19,7 +17,7 @@ from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In,
 
 from routing.alert_fields import CATALOG, LOOKUP
 from routing.lookups import asking
-from routing.stored_values import AnyOf, FlagOf, NumberOf, TextOf, can_read
+from routing.stored_values import AnyOf, FlagOf, NumberOf, TextOf, can_read, near
 from sensor.fields.kinds import NUMBERS, Type
 from sensor.rules import ast, parser, typed
 from sensor.rules.checker import Checker
@@ -44,8 +42,6 @@ _ORDERED = {"alert.rule", "alert.hostname", "alert.priority"}
 NOT_SEARCHABLE = "NOT_SEARCHABLE"
 MOST_TESTS = {"sqlite": 400, "postgresql": 2_000}
 """SQLite takes expressions of a depth of 1,000, and a test may be two deep; PostgreSQL is asked for more of each."""
-MOST_PARTS = 8
-"""Of a text with commas, which may be a printed list; one of more parts no index looks for."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -222,41 +218,13 @@ def _in_fields(left: typed.Read, operator: str, values: tuple[Any, ...], node: a
     same = Q(In(value, values))
     if operator == "!=":
         return there & ~same
-    return (_near(key, values) if is_text else Q()) & same & there
+    return (near(key, values) if is_text else Q()) & same & there
 
 
 def _value(key: str, kind: Type) -> Expression:
     if kind in NUMBERS:
         return NumberOf(key)
     return FlagOf(key) if kind is Type.BOOL else TextOf(key)
-
-
-def _near(key: str, values: tuple[str, ...]) -> Q:
-    """What the index over whole `output_fields` can find: a value as a text, as whatever else prints so, and in lists.
-
-    Of a list that prints so, the first member is all of it, or what is before one of its commas.
-    """
-    if connection.vendor != "postgresql":
-        return Q()
-    found = Q(pk__in=[])
-    for value in values:
-        parts = value.split(", ")
-        if len(parts) > MOST_PARTS:
-            return Q()
-        beginnings = [", ".join(parts[:number]) for number in range(1, len(parts) + 1)]
-        wanted = [*_printed_as(value), *([one] for text in [value, *beginnings[:-1]] for one in _printed_as(text))]
-        for one in wanted if value else [*wanted, []]:
-            found |= Q(output_fields__contains={key: one})
-    return found
-
-
-def _printed_as(text: str) -> list[Any]:
-    """A text, and the number or flag that is printed so."""
-    try:
-        other = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return [text]
-    return [text, other] if isinstance(other, int | float) and math.isfinite(other) else [text]
 
 
 def _exists(left: typed.Read, node: ast.Expr) -> Q:

@@ -1,10 +1,12 @@
 """One of an alert's `output_fields`, read by the database as `alert_fields` reads it in Python."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from django.db.models import BigIntegerField, BooleanField, Field, Func, TextField
+from django.db import connection
+from django.db.models import BigIntegerField, BooleanField, Field, Func, Q, TextField
 from django.db.models.sql.compiler import SQLCompiler
 
 Sql = tuple[str, tuple[str | int, ...]]
@@ -47,6 +49,9 @@ _FLAG_OF = {
 }
 DIGITS = r"^[+-]?[0-9]{1,18}\Z"
 """A number that was printed: as many digits as both databases keep."""
+
+MOST_PARTS = 8
+"""Of a text with commas, which may be a printed list; one of more parts no index looks for."""
 
 
 def can_read(key: str) -> bool:
@@ -132,3 +137,31 @@ class AnyOf(Func):
         column, _ = compiler.compile(self.source_expressions[0])
         wanted = "SELECT value FROM json_each(%s)"
         return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE value IN ({wanted}))", (self.texts,)  # noqa: S608
+
+
+def near(key: str, values: tuple[str, ...]) -> Q:
+    """What the index over whole `output_fields` can find: a value as a text, as whatever else prints so, and in lists.
+
+    Of a list that prints so, the first member is all of it, or what is before one of its commas.
+    """
+    if connection.vendor != "postgresql":
+        return Q()
+    found = Q(pk__in=[])
+    for value in values:
+        parts = value.split(", ")
+        if len(parts) > MOST_PARTS:
+            return Q()
+        beginnings = [", ".join(parts[:number]) for number in range(1, len(parts) + 1)]
+        wanted = [*_printed_as(value), *([one] for text in [value, *beginnings[:-1]] for one in _printed_as(text))]
+        for one in wanted if value else [*wanted, []]:
+            found |= Q(output_fields__contains={key: one})
+    return found
+
+
+def _printed_as(text: str) -> list[Any]:
+    """A text, and the number or flag that is printed so."""
+    try:
+        other = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return [text]
+    return [text, other] if isinstance(other, int | float) and math.isfinite(other) else [text]

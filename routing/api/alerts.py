@@ -1,7 +1,6 @@
 """GET /api/v1/alerts: the alerts, newest first, page by page."""
 
 import re
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -91,36 +90,37 @@ def alerts(request: HttpRequest, asked: Query[Asked]) -> HttpResponse:
 
 
 def wanted(asked: Asked, now: datetime) -> tuple[QuerySet[Alert], Search, UUID | None]:
-    """The alerts asked for but for the condition, the condition, and where to begin. Raises Problem 422."""
-    found, search = _searched(text(asked.q)) if asked.q.strip() else (Alert.objects.all(), EVERYTHING)
+    """The alerts of the span that is asked for, the search for all other filters, and where to begin.
+
+    Raises Problem 422.
+    """
+    search = _searched(text(asked.q)) if asked.q.strip() else EVERYTHING
     try:
         until = _moment(asked.until, now) if asked.until else None
         since = _moment(asked.since, now) if asked.since else (until or now) - finding.DEFAULT_SPAN
-        found = found & finding.between(since, until)
-        if asked.rule:
-            found = found.filter(rule=text(asked.rule))
-        if asked.priority:
-            found = found.filter(priority__in=[Priority.named(name.strip()) for name in asked.priority.split(",")])
         if asked.at_least:
-            found = found.filter(priority__lte=Priority.named(asked.at_least.strip()))
+            search = search.also(Q(priority__lte=Priority.named(asked.at_least.strip())))
+        if asked.rule:
+            search = search.also(Q(rule=text(asked.rule)), ordered=True)
+        if asked.priority:
+            named = [Priority.named(name.strip()) for name in asked.priority.split(",")]
+            search = search.also(Q(priority__in=named), ordered=True)
         if asked.hostname:
-            found = found.filter(hostname=text(asked.hostname))
+            search = search.also(Q(hostname=text(asked.hostname)), ordered=True)
         before = _place(asked.cursor) if asked.cursor else None
+        return finding.between(since, until), search, before
     except (ValueError, OverflowError) as error:
         raise Problem(422, f"{error}.") from None
-    by_column = search.predicate is None and any((asked.rule, asked.hostname, asked.priority))
-    return found, replace(search, ordered=True, indexed=False) if by_column else search, before
 
 
-def _searched(condition: str) -> tuple[QuerySet[Alert], Search]:
+def _searched(condition: str) -> Search:
     """A condition, or else words of output, rule or hostname."""
     try:
-        return Alert.objects.all(), searching.search(condition)
+        return searching.search(condition)
     except RuleError as error:
         if error.code == NOT_SEARCHABLE:
             raise Problem(422, f"q: {error.message}.") from None
-    words = Q(output__icontains=condition) | Q(rule__icontains=condition) | Q(hostname__icontains=condition)
-    return Alert.objects.all(), Search(words)
+    return Search(Q(output__icontains=condition) | Q(rule__icontains=condition) | Q(hostname__icontains=condition))
 
 
 def _moment(said: str, now: datetime) -> datetime:

@@ -1,11 +1,10 @@
 """Which alerts a page is about: the filters as they stand in the URL."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -49,23 +48,14 @@ class AlertFilter(forms.Form):
         self.fields["until"].widget.attrs["list"] = "spans"
 
     def alerts(self) -> QuerySet[Alert]:
-        """The alerts for which all filters hold but the condition; none at all while one of them is wrong.
+        """The alerts of the span that is asked for; none at all while one of the filters is wrong.
 
         Without a beginning it is the last day: what is older is asked for.
         """
         if not self.is_valid():
             return Alert.objects.none()
         given: dict[str, Any] = self.cleaned_data
-        alerts = finding.between(self.begins(), given["until"])
-        if given["rule"]:
-            alerts = alerts.filter(rule=given["rule"])
-        if given["at_least"]:
-            alerts = alerts.filter(priority__lte=Priority.named(given["at_least"]))
-        if given["priority"]:
-            alerts = alerts.filter(priority=Priority.named(given["priority"]))
-        if given["hostname"]:
-            alerts = alerts.filter(hostname=given["hostname"])
-        return alerts
+        return finding.between(self.begins(), given["until"])
 
     def begins(self) -> datetime:
         """Where the time that is asked for begins; ask for it where the filters are right."""
@@ -74,10 +64,18 @@ class AlertFilter(forms.Form):
         return since or (given["until"] or timezone.now()) - finding.DEFAULT_SPAN
 
     def search(self) -> Search:
-        """How the condition is searched for; ask for it where the filters are right."""
-        found = search(self.cleaned_data.get("q", ""))
-        by_column = any(self.cleaned_data.get(name) for name in ("rule", "hostname", "priority"))
-        return replace(found, ordered=found.predicate is None, indexed=False) if by_column else found
+        """How all other filters are searched for; those that are wrong find nothing anyway."""
+        given: dict[str, Any] = self.cleaned_data if self.is_valid() else {}
+        found = search(given.get("q", ""))
+        if given.get("at_least"):
+            found = found.also(Q(priority__lte=Priority.named(given["at_least"])))
+        if given.get("rule"):
+            found = found.also(Q(rule=given["rule"]), ordered=True)
+        if given.get("priority"):
+            found = found.also(Q(priority=Priority.named(given["priority"])), ordered=True)
+        if given.get("hostname"):
+            found = found.also(Q(hostname=given["hostname"]), ordered=True)
+        return found
 
     def query(self, **changed: str) -> str:
         """The filters that say something, some of them changed, for links."""

@@ -56,7 +56,7 @@ def newer(request: HttpRequest) -> HttpResponse:
     """How many alerts arrived since the list was shown, as the link that shows them."""
     form = AlertFilter(request.GET)
     shown_at = arrivals.read(request.GET.get("after", ""), timezone.now())
-    found = finding.count(arrivals.since(form.alerts(), shown_at), form.search())
+    found = finding.count(*arrivals.since(form.alerts(), form.search(), shown_at))
     context = {"counted": found, "query": form.query(), "shown_at": shown_at.isoformat()}
     return render(request, "alerts/_newer.html", context)
 

@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from routing.days import lowest
 from routing.models import Alert
+from routing.searching import Search
 
 LATE = timedelta(minutes=10)
 """What arrives later than this after it happened is in the lists, but not announced."""
@@ -20,6 +21,6 @@ def read(text: str, now: datetime) -> datetime:
     return moment if moment.tzinfo is not None and now - timedelta(days=1) <= moment <= now else now
 
 
-def since(alerts: QuerySet[Alert], moment: datetime) -> QuerySet[Alert]:
-    """Those of `alerts` that arrived after a moment."""
-    return alerts.filter(pk__gte=lowest(moment - LATE), received_at__gt=moment)
+def since(alerts: QuerySet[Alert], search: Search, moment: datetime) -> tuple[QuerySet[Alert], Search]:
+    """Those of `alerts` that may have arrived after a moment, and the search for those that did."""
+    return alerts.filter(pk__gte=lowest(moment - LATE)), search.also(Q(received_at__gt=moment))

@@ -28,7 +28,7 @@ def live(request: HttpRequest) -> HttpResponse:
     alerts, search = form.alerts(), form.search()
     more = 0
     if after := request.GET.get("after", ""):
-        alerts = arrivals.since(alerts, arrivals.read(after, now) - OVERLAP)
+        alerts, search = arrivals.since(alerts, search, arrivals.read(after, now) - OVERLAP)
         rows = finding.find(alerts, search, None, AT_ONCE).alerts
         if len(rows) == AT_ONCE:
             more = finding.count(alerts, search).number - AT_ONCE

@@ -1,12 +1,15 @@
 """Searching within a second: whatever is asked, the answer says what it saw."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.db.models import Q
 
 from routing import finding
 from routing.models import Alert
+from routing.patience import OutOfTime
 from routing.searching import EVERYTHING, search
 from tests import build
 from tests.build import NOW
@@ -119,3 +122,66 @@ def test_what_an_index_finds_too_much_of_is_read_instead(many: list[Alert], monk
     monkeypatch.setattr(finding, "CANDIDATES", 3)
     found = finding.find(Alert.objects.all(), search("proc.name = nc"), None, 6)
     assert found.alerts == [alert for alert in many[::-1] if alert.output_fields["proc.name"] == "nc"][:6]
+
+
+def test_what_else_is_asked_for_is_read_in_stretches_too(many: list[Alert]) -> None:
+    """A stretch is so many alerts of the span, not so many of the few that a filter leaves."""
+    asked = search("proc.name glob x*").also(Q(priority__lte=0))
+    found = finding.find(Alert.objects.all(), asked, None, 6, ticking(0.6))
+    assert (found.alerts, found.older, found.read_to) == ([], many[-7].pk, many[-7].time)
+
+
+@contextmanager
+def no_time(seconds: float) -> Iterator[None]:
+    """As when the database is so busy that every query takes too long."""
+    raise OutOfTime
+    yield
+
+
+@pytest.mark.parametrize("condition", [*CONDITIONS, "alert.rule = 'rule 5'", "proc.name = nothing"])
+def test_where_every_query_takes_too_long_the_first_stretch_is_read_so_that_it_goes_on(
+    condition: str, many: list[Alert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "at_most", no_time)
+    asked = search(condition)
+    expected = finding._matches(Alert.objects.all(), asked, 1000)
+    assert str(finding.count(Alert.objects.all(), asked)).endswith("+")
+    seen: list[Alert] = []
+    before = None
+    for _ in many:
+        found = finding.find(Alert.objects.all(), asked, before, 6)
+        seen += found.alerts
+        before = found.older
+        if before is None:
+            break
+        assert len(found.alerts) == 6 or found.read_to is not None
+    assert seen == expected
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_alerts_that_arrive_between_two_pages_leave_no_gap_and_repeat_none(condition: str, many: list[Alert]) -> None:
+    asked = search(condition)
+    expected = finding._matches(Alert.objects.all(), asked, 1000)
+    seen: list[Alert] = []
+    before = None
+    while True:
+        found = finding.find(Alert.objects.all(), asked, before, 3)
+        seen += found.alerts
+        before = found.older
+        if before is None:
+            break
+        # A new one, and a late one that belongs before what was shown.
+        for time in (NOW + timedelta(hours=1), many[-1].time - timedelta(milliseconds=500)):
+            build.alert(time=time, rule="rule 1", output_fields={"proc.name": "nc"}, token=many[0].token, waits=False)
+    assert len(set(seen)) == len(seen)
+    assert set(seen) >= set(expected)
+    assert seen == sorted(seen, key=lambda alert: alert.pk, reverse=True)
+
+
+def test_a_span_begins_and_ends_between_two_milliseconds() -> None:
+    """An identity has whole milliseconds and may be a minute off; the span is exact all the same."""
+    until = NOW + timedelta(microseconds=500)
+    last = build.alert(time=NOW, uuid=build.uuid_at(NOW + finding.NEAR))
+    first = build.alert(time=NOW - timedelta(hours=24), uuid=build.uuid_at(NOW - timedelta(hours=24) - finding.NEAR))
+    assert set(finding.between(NOW - timedelta(hours=24), until)) == {first, last}
+    assert set(finding.between(NOW - timedelta(hours=24) + timedelta(microseconds=1), NOW)) == set()

@@ -4,7 +4,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from routing.api.alerts import Asked, wanted
 from routing.models import Alert
 from tests import build
 
@@ -176,3 +178,12 @@ def _copies(count: int) -> list[Alert]:
     alert.delete()
     fields = {field.attname: getattr(alert, field.attname) for field in Alert._meta.concrete_fields}
     return [Alert(**{**fields, "uuid": build.uuid_at(build.NOW)}) for _ in range(count)]
+
+
+def test_nothing_but_time_chooses_outside_of_the_search_whose_time_is_limited():
+    build.alert("critical", rule="Shell")
+    build.alert("notice", rule="Read")
+    asked = Asked(rule="Shell", hostname="node-1", priority="critical,alert", at_least="error")
+    alerts, search, _ = wanted(asked, timezone.now())
+    assert (alerts.count(), search.ordered) == (2, True)
+    assert [alert.rule for alert in alerts.filter(search.query)] == ["Shell"]

@@ -4,9 +4,12 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.http import QueryDict
 from django.utils import timezone
 
 from routing.models import Acknowledgement, ActionRun, Assignment, GroupedAlert, MaintenanceWindow, TimeInterval
+from routing.views import arrivals
+from routing.views.alert_filter import AlertFilter
 from tests import build
 from tests.routing.views.conftest import Page
 
@@ -216,3 +219,12 @@ def test_an_alert_says_why_it_is_not_told(as_user, carol) -> None:
     ends = now + timedelta(hours=1)
     MaintenanceWindow.objects.create(name="move", condition="alert.hostname = node-1", ends_at=ends)
     assert "Not told, now or later: maintenance move" in client.get(path).content.decode()
+
+
+def test_nothing_but_time_chooses_outside_of_the_search_whose_time_is_limited(three):
+    form = AlertFilter(QueryDict("rule=Shell&hostname=node-2&priority=critical&at_least=error"))
+    alerts, search = arrivals.since(form.alerts(), form.search(), timezone.now())
+    assert form.alerts().count() == 3
+    assert alerts.count() == 2  # Those that may have come late.
+    assert (search.ordered, alerts.filter(search.query).count()) == (True, 0)
+    assert [alert.rule for alert in alerts.filter(form.search().query)] == ["Shell"]
