@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from routing import access, approvals, doorbell
 from routing.access import requires
-from routing.models import ActionRun
+from routing.models import ActionRun, Alert
 from routing.views.asking import address, person
 from routing.views.paging import page
 from routing.views.show import show
@@ -25,9 +25,11 @@ def runs(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     done = ActionRun.objects.select_related("action", "sensor", "decided_by")
     done = done.filter(state=state) if state in State.values else done.exclude(state=State.AWAITING_APPROVAL)
-    awaiting = ActionRun.objects.filter(state=State.AWAITING_APPROVAL).select_related("action", "alert")
+    awaiting = ActionRun.objects.filter(state=State.AWAITING_APPROVAL).select_related("action")
+    asked = list(awaiting.order_by("expires_at")[:100])
+    alerts = Alert.objects.in_bulk({run.alert_id for run in asked})
     context = {
-        "awaiting": awaiting.order_by("expires_at")[:100],
+        "awaiting": [(run, alerts.get(run.alert_id)) for run in asked],
         "page": page(done, request.GET.get("before", ""), by="requested_at"),
         "state": state,
         "states": State.choices,
@@ -43,6 +45,7 @@ def run(request: HttpRequest, uuid: str) -> HttpResponse:
     open_question = shown.state == State.AWAITING_APPROVAL
     context = {
         "run": shown,
+        "alert": Alert.objects.filter(pk=shown.alert_id).first(),
         "open_question": open_question,
         "own": shown.requested_by_id == request.user.pk,
         "target": sorted(shown.target.items()),
