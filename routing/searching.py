@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, TextField, Value
+from django.db.models import F, Lookup, Q, TextField, Value
 from django.db.models.expressions import Expression
-from django.db.models.functions import Collate, Left, Lower, NullIf, Right, StrIndex
+from django.db.models.functions import Coalesce, Collate, Left, Lower, NullIf, Right, StrIndex
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 
 from routing.alert_fields import CATALOG, LOOKUP
@@ -127,7 +127,8 @@ def _is_indexed(test: typed.Test, field: typed.Read) -> bool:
 def _size(query: Q) -> int:
     size = 0
     for part in query.children:
-        size += _size(part) if isinstance(part, Q) else len(part.rhs) if isinstance(part, In) else 1
+        test = part.get_source_expressions()[0] if isinstance(part, Coalesce) else part
+        size += _size(test) if isinstance(test, Q) else len(test.rhs) if isinstance(test, In) else 1
     return size
 
 
@@ -173,12 +174,12 @@ def _test(left: typed.Read, operator: str, values: tuple[Any, ...], node: ast.Ex
     if operator in _ORDER and kind is Type.PRIORITY:
         return Q(**{f"{column}__{_SEVERITY[operator]}": values[0]})
     if operator in _ORDER:
-        return Q(_LOOKUPS[operator](_by_bytes(F(column)), values[0])) & Q(**{f"{column}__isnull": False})
+        return _surely(_LOOKUPS[operator](_by_bytes(F(column)), values[0]))
     if operator in ("=", "in"):
         return Q(**{f"{column}__in": list(values)})
     if operator == "!=":
         return Q(**{f"{column}__isnull": False}) & ~Q(**{column: values[0]})
-    return Q(**{f"{column}__isnull": False}) & _text(F(column), operator, values[0], node)
+    return _text(F(column), operator, values[0], node)
 
 
 def _tags(operator: str, values: tuple[Any, ...], node: ast.Expr) -> Q:
@@ -208,17 +209,19 @@ def _in_fields(left: typed.Read, operator: str, values: tuple[Any, ...], node: a
     if left.type is Type.DYN:
         # Nothing can be said of an empty one.
         value = NullIf(value, Value("", TextField()))
-    # What is missing is unknown to the database; only known to be there it is false under `not`, too.
-    there = Q(IsNull(value, False))
     is_text = isinstance(value.output_field, TextField)
     if operator in _ORDER:
-        return Q(_LOOKUPS[operator](_by_bytes(value) if is_text else value, values[0])) & there
-    if operator not in ("=", "in", "!="):
-        return _text(value, operator, values[0], node) & there
-    same = Q(In(value, values))
+        return _surely(_LOOKUPS[operator](_by_bytes(value) if is_text else value, values[0]))
     if operator == "!=":
-        return there & ~same
-    return (near(key, values) if is_text else Q()) & same & there
+        return Q(IsNull(value, False)) & ~_surely(In(value, values))
+    if operator not in ("=", "in"):
+        return _text(value, operator, values[0], node)
+    return (near(key, values) if is_text else Q()) & _surely(In(value, values))
+
+
+def _surely(test: "Lookup[Any]") -> Q:
+    """To the database a test of what is missing is unknown; here it is false, so that under `not` it is true."""
+    return Q(Coalesce(test, Value(False)))
 
 
 def _value(key: str, kind: Type) -> Expression:
@@ -248,12 +251,13 @@ def _key(left: typed.Read, node: ast.Expr) -> str:
 def _text(expression: Expression | F, operator: str, value: str, node: ast.Expr) -> Q:
     """Tests of text that both databases do exactly: `LIKE` is not one, for SQLite's does not know case."""
     if operator == "contains":
-        return Q(GreaterThan(StrIndex(expression, Value(value)), 0))
+        return _surely(GreaterThan(StrIndex(expression, Value(value)), 0))
     if operator == "icontains":
-        return Q(GreaterThan(StrIndex(_lower(expression), Value(lower(value))), 0))
+        return _surely(GreaterThan(StrIndex(_lower(expression), Value(lower(value))), 0))
     if operator in ("startswith", "endswith"):
         cut = Left if operator == "startswith" else Right
-        return Q(Exact(cut(expression, len(value)), Value(value))) if value else Q()
+        # Every text that is there begins and ends with an empty one.
+        return _surely(Exact(cut(expression, len(value)), Value(value))) if value else Q(IsNull(expression, False))
     raise _refused(node, f"'{operator}' cannot be searched for; use contains, icontains, startswith or endswith")
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import redis
@@ -15,7 +15,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from routing import approvals, auditor, days, deadman, deliveries, doorbell, executor, metrics, pipeline, signs
+from routing import approvals, auditor, days, deadman, deliveries, doorbell, executor, keeping, metrics, pipeline, signs
 from routing.auditor import What
 from routing.models import Attempt
 from routing.pipeline import Planned
@@ -75,11 +75,13 @@ def run_action(run_id: int) -> None:
 
 @shared_task
 def keep_days() -> None:
-    """Every few minutes: make the days to come, and drop those that are older than what is kept."""
+    """Every few minutes: make the days to come, and drop those that are older than what is kept, with what was settled.
+
+    Beat's schedule knows it by this name.
+    """
     now = timezone.now()
-    days.ensure(now)
-    if settings.RETENTION_DAYS:
-        days.drop_before((now - timedelta(days=settings.RETENTION_DAYS)).date(), now)
+    for step in (_make_days, _drop_days, _tidy):
+        _done(step, now)
 
 
 @shared_task
@@ -142,6 +144,25 @@ def _done(step: Callable[[datetime], None], now: datetime) -> bool:
         log.exception("sweep_step_failed", step=name)
         return False
     return True
+
+
+def _make_days(now: datetime) -> None:
+    days.ensure(now)
+
+
+def _drop_days(now: datetime) -> None:
+    if oldest := _oldest(now):
+        days.drop_before(oldest, now)
+
+
+def _tidy(now: datetime) -> None:
+    if oldest := _oldest(now):
+        keeping.tidy(datetime(oldest.year, oldest.month, oldest.day, tzinfo=UTC), now)
+
+
+def _oldest(now: datetime) -> date | None:
+    """The first day that is kept; None where all are."""
+    return (now - timedelta(days=settings.RETENTION_DAYS)).date() if settings.RETENTION_DAYS else None
 
 
 def _route(now: datetime) -> None:

@@ -98,6 +98,8 @@ class Delivery(models.Model):
             # Read by the delivery log.
             models.Index(fields=["state", "-created_at"], name="delivery_by_state"),
             models.Index(fields=["sink", "-created_at"], name="delivery_by_sink"),
+            # Read by the overview and by keeping.tidy.
+            models.Index(fields=["settled_at"], condition=Q(settled_at__isnull=False), name="delivery_settled"),
         ]
 
     def __str__(self) -> str:

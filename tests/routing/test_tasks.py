@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import redis
@@ -12,12 +13,13 @@ import structlog
 from celery import Celery
 from django.conf import settings
 from django.core.cache import cache
+from django.db import OperationalError
 from django.utils import timezone
 from pytest_httpserver import HTTPServer
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from routing import auditor, metrics, signs, tasks
+from routing import auditor, days, metrics, signs, tasks
 from routing.models import ActionRun, AlertDay, AlertGroup, Delivery, Unrouted
 from routing.pipeline import Planned
 from routing.signs import Part
@@ -74,6 +76,25 @@ def test_days_are_made_and_what_is_too_old_goes(queued: Queued, now: Any) -> Non
     tasks.keep_days()
     assert set(AlertDay.objects.exclude(dropped_at=None)) == {old}
     assert AlertDay.objects.filter(day=now.date()).exists()
+
+
+def test_what_was_settled_leaves_with_the_days_also_where_no_day_can_be_made(
+    now: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.RETENTION_DAYS = 10
+    monkeypatch.setattr(days, "ensure", busy := Mock(side_effect=OperationalError("busy")))
+    sink = build.sink()
+    for age in (9, 12):
+        at = now - timedelta(days=age)
+        Delivery.objects.create(sink=sink, reason="", state="sent", next_attempt_at=at, created_at=at, settled_at=at)
+    tasks.keep_days()
+    assert busy.called
+    assert "make_days" in caplog.text
+    assert [one.settled_at for one in Delivery.objects.all()] == [now - timedelta(days=9)]
+    settings.RETENTION_DAYS = 0
+    Delivery.objects.update(settled_at=now - timedelta(days=1000))
+    tasks.keep_days()
+    assert Delivery.objects.count() == 1
 
 
 def test_routing_goes_on_until_nothing_waits(queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch) -> None:
