@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from routing import approvals, bulk, deliveries, metrics, tracing
+from routing import approvals, backlog, bulk, deliveries, metrics, tracing
 from routing.holds import Holds
 from routing.looking import look
 from routing.models import Alert, AlertGroup, Delivery, Sensor, Unrouted
@@ -159,8 +159,7 @@ def _take(limit: int, lane: int, passing: Iterable[UUID]) -> list[Alert]:
     """
     if not take(Turn.LANE, lane):
         return []
-    waiting = Unrouted.objects.filter(lane=lane).exclude(pk__in=passing).order_by("received_at", "pk")
-    order = list(waiting.values_list("pk", flat=True)[:limit])
+    order = backlog.longest(lane, limit, passing)
     mine = Unrouted.objects.filter(pk__among=order)
     mine._raw_delete(mine.db)
     found = {alert.pk: alert for alert in bulk.read(Alert.objects.filter(pk__among=order))}

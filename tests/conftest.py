@@ -15,6 +15,7 @@ from django.db import connections
 from django.test import Client
 from pytest_socket import socket_allow_hosts
 
+from routing import backlog
 from routing.models import Member
 from tests import build
 
@@ -37,6 +38,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     for connection in connections.all():
         if connection.vendor == "sqlite":
             connection.settings_dict["TEST"]["NAME"] = str(settings.DATA_DIR / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def unknown_lanes() -> None:
+    """Each test has a queue of its own."""
+    backlog._lanes.clear()
 
 
 @pytest.fixture
