@@ -7,14 +7,14 @@ from typing import Any, get_origin
 
 from django import forms
 
-from routing.kinds import Secret, is_secret
+from routing.kinds import Secret, is_secret, needed
 
 Option = dataclasses.Field[Any]
 _KEEP = "Stored and not shown. Leave empty to keep it."
 
 
 class OptionsForm(forms.Form):
-    """The base of every form made from options; `values` and `secrets` are what is to be stored."""
+    """The base of every form made from options; `plain` and `secrets` give what was entered."""
 
     options: tuple[Option, ...] = ()
 
@@ -35,7 +35,7 @@ class OptionsForm(forms.Form):
             field = self.fields[option.name]
             field.required = False
             field.help_text = f"{field.help_text} {_KEEP}"
-            if not _needed(option):
+            if not needed(option):
                 self.fields[f"forget_{option.name}"] = forms.BooleanField(
                     required=False, label=f"Forget the stored {str(field.label).lower()}"
                 )
@@ -49,14 +49,15 @@ class OptionsForm(forms.Form):
             if not is_secret(option) and self.cleaned_data[option.name] is not None
         }
 
-    def secret(self, stored: Mapping[str, str]) -> dict[str, str]:
-        """The secret ones: what was entered, else what is stored, unless it shall be forgotten."""
-        kept = {}
+    def secrets(self) -> dict[str, str | None]:
+        """What becomes of the secret ones: what was entered, and None for what shall be forgotten."""
+        changed: dict[str, str | None] = {}
         for option in filter(is_secret, self.options):
-            value = self.cleaned_data[option.name] or stored.get(option.name, "")
-            if value and not self.cleaned_data.get(f"forget_{option.name}"):
-                kept[option.name] = value
-        return kept
+            if self.cleaned_data.get(f"forget_{option.name}"):
+                changed[option.name] = None
+            elif value := self.cleaned_data[option.name]:
+                changed[option.name] = value
+        return changed
 
 
 def form_for(options: type) -> type[OptionsForm]:
@@ -69,16 +70,12 @@ def form_for(options: type) -> type[OptionsForm]:
     return type(f"{options.__qualname__.replace('.', '')}Form", (OptionsForm,), {"options": listed, **fields})
 
 
-def _needed(option: Option) -> bool:
-    return option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING
-
-
 def _field(option: Option) -> forms.Field:
     said = option.metadata
     common: dict[str, Any] = {
         "label": said.get("label") or option.name.replace("_", " ").capitalize(),
         "help_text": said.get("help", ""),
-        "required": _needed(option),
+        "required": needed(option),
     }
     if option.default is not dataclasses.MISSING and not is_secret(option):
         common["initial"] = _as_text(option.default)

@@ -49,6 +49,9 @@ def is_secret(field: dataclasses.Field[Any]) -> bool:
 _JSON_TYPES: dict[Any, str] = {str: "string", Secret: "string", bool: "boolean", int: "integer", float: "number"}
 
 
+_WORDS = {"string": "a text", "boolean": "true or false", "integer": "a whole number", "number": "a number"}
+
+
 def schema(options: type) -> dict[str, Any]:
     """An options class as JSON Schema (2020-12): for programs, what `forms.form_for` is for people.
 
@@ -74,6 +77,64 @@ def _property(field: dataclasses.Field[Any]) -> dict[str, Any]:
     elif field.default is not dataclasses.MISSING:
         found["default"] = field.default
     return found
+
+
+class OptionError(ValueError):
+    """An option cannot be so; the text says what to change."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def defaults(options: type) -> dict[str, Any]:
+    """The plain options that may be left out, with what they are then."""
+    return {
+        field.name: field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        for field in dataclasses.fields(options)
+        if not is_secret(field) and not needed(field)
+    }
+
+
+def known(options: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """All plain options as they are in force: what is stored, else the default."""
+    names = {field.name for field in dataclasses.fields(options) if not is_secret(field)}
+    return {**defaults(options), **{name: value for name, value in stored.items() if name in names}}
+
+
+def needed(field: dataclasses.Field[Any]) -> bool:
+    """Whether an option must be given."""
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def filled(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """All plain options, from what a program or a file says. Raises OptionError for the first that cannot be."""
+    fields = {field.name: field for field in dataclasses.fields(options)}
+    for name in values:
+        if name not in fields:
+            known = ", ".join(sorted(name for name, field in fields.items() if not is_secret(field))) or "none"
+            raise OptionError(name, f"There is no option {name}; there are: {known}.")
+        if is_secret(fields[name]):
+            raise OptionError(name, f"The option {name} is secret; it belongs to the secrets.")
+    for name, field in fields.items():
+        if needed(field) and not is_secret(field) and name not in values:
+            raise OptionError(name, f"The option {name} is needed.")
+    return {**defaults(options), **{name: _fitting(fields[name], value) for name, value in values.items()}}
+
+
+def _fitting(field: dataclasses.Field[Any], value: Any) -> Any:
+    """A value of the option's type; numbers may stand for texts, as YAML writes them."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if field.type is str and number:
+        value = str(value)
+    if field.type is float and number:
+        value = float(value)
+    if type(value) is not field.type:
+        raise OptionError(field.name, f"The option {field.name} is {_WORDS[_JSON_TYPES[field.type]]}.")
+    choices = field.metadata["choices"]
+    if choices and value not in choices:
+        raise OptionError(field.name, f"The option {field.name} is one of: {', '.join(choices)}.")
+    return value
 
 
 Options = TypeVar("Options")

@@ -6,9 +6,20 @@ be read, a name that is there) is for the services. Unknown members are errors, 
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from routing import storable
 from routing.faults import Fault
@@ -16,6 +27,10 @@ from routing.models import ResponseAction
 
 YEARS = (1970, 2261)
 """As for alerts: what nanoseconds in 64 bits can say."""
+
+
+MOST_NUMBER = 2**31 - 1
+"""What a whole number's column keeps."""
 
 
 def _text(value: str) -> str:
@@ -129,6 +144,50 @@ class LookupShape(Shape):
     name: Annotated[str, Field(max_length=50), AfterValidator(_text)]
     text: Text = Field(description="CSV. The first line names a field of alerts and then the columns.")
     comment: Comment = ""
+
+
+class SecretShape(Shape):
+    """Where a secret is kept: in a variable of the server's environment, in a file, or in the database."""
+
+    env: Annotated[str | None, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] = Field(None, description="A variable.")
+    file: Annotated[str | None, Field(pattern="^/")] = Field(None, description="An absolute path.")
+    stored: Literal[True] | None = Field(None, description="It is in the database, is never shown, and stays.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.said()) != 1:
+            raise ValueError("a secret is kept in one place; write {env: NAME} or {file: PATH}")
+        return self
+
+    @model_serializer
+    def said(self) -> dict[str, str | bool]:
+        """The one place."""
+        places = {"env": self.env, "file": self.file, "stored": self.stored}
+        return {name: place for name, place in places.items() if place is not None}
+
+
+def _form_of_secret(value: object) -> str:
+    return "reference" if isinstance(value, Mapping | SecretShape) else "text"
+
+
+SecretValue = Annotated[
+    Annotated[Text, Tag("text")] | Annotated[SecretShape, Tag("reference")], Discriminator(_form_of_secret)
+]
+
+
+class SinkShape(Shape):
+    """A destination of some kind."""
+
+    name: Name
+    kind: Text
+    enabled: bool = Field(True, description="A sink that is not enabled keeps what it is owed.")
+    most_per_minute: Annotated[int, Field(ge=1, le=MOST_NUMBER)] | None = Field(
+        None, description="Messages; null is what the kind says."
+    )
+    options: dict[str, Json] = Field(default_factory=dict, description="The kind's own, without the secret ones.")
+    secrets: dict[str, SecretValue | None] = Field(
+        default_factory=dict, description="The kind's secret options. One that is not named stays; null forgets it."
+    )
 
 
 class ActionShape(Shape):

@@ -3,14 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db import models, transaction
 
 from routing import audit
 from routing.access import Actor, insist
 from routing.faults import Conflict, Fault
-from routing.placing import look_again
 from routing.shapes import Shape, facts, shaped
 from routing.turns import Turn, wait_for
 
@@ -24,16 +23,21 @@ class Definition(ABC, Generic[Row, Said]):
 
     model: type[Row]
     shape: type[Said]
-    makes_routes_wait: ClassVar[bool] = False
-    """Whether a change lets groups be told that wait."""
 
     @abstractmethod
     def said(self, row: Row) -> Said:
         """What a stored one says."""
 
     @abstractmethod
-    def columns(self, said: Said) -> dict[str, Any]:
-        """What is stored of it. Raises Fault for what cannot be."""
+    def columns(self, said: Said, row: Row) -> dict[str, Any]:
+        """What is stored of it in a row, a new one or the one that is there. Raises Fault for what cannot be."""
+
+    def changed(self, facts: Facts, changes: Mapping[str, Any]) -> Facts:
+        """What a stored one says once some of its facts are other ones."""
+        return {**facts, **changes}
+
+    def took_effect(self, row: Row, now: datetime) -> None:
+        """What follows from a change, in its transaction."""
 
     def remembered(self, facts: Facts) -> Facts:
         """What the audit log keeps of it."""
@@ -42,6 +46,11 @@ class Definition(ABC, Generic[Row, Said]):
     def users(self, row: Row) -> list[str]:
         """What would miss it, in words."""
         return []
+
+    def check_delete(self, row: Row) -> None:
+        """Raises Fault where it must stay."""
+        if users := self.users(row):
+            raise Fault("name", f"{str(row)!r} is still used by {', '.join(users)}; change that first.")
 
     def check_change(self, row: Row, said: Said) -> None:
         """Raises Fault where what uses a stored one would miss something afterwards."""
@@ -75,7 +84,7 @@ def save(
         if row and stored is None:
             raise Conflict("name", "Somebody deleted this in the meantime.")
         before = definition.facts_of(stored) if stored else None
-        said = shaped(definition.shape, {**(before or {}), **changes})
+        said = shaped(definition.shape, definition.changed(before or {}, changes))
         after = facts(said)
         if stored and after == before:
             return stored
@@ -83,11 +92,12 @@ def save(
         if stored:
             definition.check_change(stored, said)
         saved = stored or definition.model()
-        for name, value in definition.columns(said).items():
+        columns = definition.columns(said, saved)
+        for name, value in columns.items():
             setattr(saved, name, value)
-        saved.save()
-        if definition.makes_routes_wait:
-            look_again(now)
+        # Workers write other columns at the same time.
+        saved.save(update_fields=list(columns) if stored else None)
+        definition.took_effect(saved, now)
         kept = definition.remembered(before) if before else None
         audit.record(
             by, verb or ("edit" if before else "create"), saved, kept, definition.remembered(after), ip=ip, now=now
@@ -103,12 +113,11 @@ def delete(
     ip: str | None = None,
     verb: str = "delete",
 ) -> None:
-    """Raises PermissionDenied, and Fault where something still uses it."""
+    """Raises PermissionDenied, and Fault where it must stay, for something still uses it."""
     insist(by, "edit")
     with transaction.atomic():
         wait_for(Turn.DEFINITIONS)
-        if users := definition.users(row):
-            raise Fault("name", f"{str(row)!r} is still used by {', '.join(users)}; change that first.")
+        definition.check_delete(row)
         kept = definition.remembered(definition.facts_of(row))
         audit.record(by, verb, row, before=kept, ip=ip, now=now)
         row.delete()

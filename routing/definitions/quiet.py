@@ -1,5 +1,6 @@
 """Time intervals, maintenance windows and inhibitions, as people write them down."""
 
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -7,24 +8,27 @@ from routing.definitions.base import Definition
 from routing.faults import Fault, check_condition, check_fields
 from routing.intervals import IntervalError, interval_of
 from routing.models import Inhibition, MaintenanceWindow, TimeInterval
+from routing.placing import look_again
 from routing.shapes import InhibitionShape, IntervalShape, WindowShape
 
 
 class _Intervals(Definition[TimeInterval, IntervalShape]):
     model = TimeInterval
     shape = IntervalShape
-    makes_routes_wait = True
 
     def said(self, row: TimeInterval) -> IntervalShape:
         return IntervalShape(name=row.name, spec=row.spec, comment=row.comment)
 
-    def columns(self, said: IntervalShape) -> dict[str, Any]:
+    def columns(self, said: IntervalShape, row: TimeInterval) -> dict[str, Any]:
         try:
             interval_of(said.name, said.spec)
         except IntervalError as error:
             words = str(error)
             raise Fault("spec", f"{words[:1].upper()}{words[1:]}.") from None
         return {"name": said.name, "spec": said.spec, "comment": said.comment}
+
+    def took_effect(self, row: TimeInterval, now: datetime) -> None:
+        look_again(now)  # Routes may have waited for it.
 
     def users(self, row: TimeInterval) -> list[str]:
         routes = chain(row.muted_routes.all(), row.active_routes.all())
@@ -47,7 +51,7 @@ class _Windows(Definition[MaintenanceWindow, WindowShape]):
             enabled=row.enabled,
         )
 
-    def columns(self, said: WindowShape) -> dict[str, Any]:
+    def columns(self, said: WindowShape, row: MaintenanceWindow) -> dict[str, Any]:
         check_condition("condition", said.condition, needed=True)
         if said.ends_at is None and said.interval is None:
             raise Fault("ends_at", "A window needs an end, or an interval in which it holds.")
@@ -68,7 +72,7 @@ class _Inhibitions(Definition[Inhibition, InhibitionShape]):
             name=row.name, source=row.source, target=row.target, equal=row.equal, enabled=row.enabled
         )
 
-    def columns(self, said: InhibitionShape) -> dict[str, Any]:
+    def columns(self, said: InhibitionShape, row: Inhibition) -> dict[str, Any]:
         check_condition("source", said.source, needed=True)
         check_condition("target", said.target, needed=True)
         check_fields("equal", said.equal)

@@ -18,7 +18,7 @@ class _Lookups(Definition[Lookup, LookupShape]):
     def said(self, row: Lookup) -> LookupShape:
         return LookupShape(name=row.name, text=row.text, comment=row.comment)
 
-    def columns(self, said: LookupShape) -> dict[str, Any]:
+    def columns(self, said: LookupShape, row: Lookup) -> dict[str, Any]:
         try:
             parse(said.name, said.text)
         except LookupTableError as error:

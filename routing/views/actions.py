@@ -5,22 +5,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
-from django.db.models import Count, ProtectedError, Q
-from django.forms.models import model_to_dict
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from routing import access, audit
+from routing import access, definitions
 from routing import actions as kinds_of_actions
 from routing.access import requires
 from routing.actions.base import Responder
+from routing.definitions import ACTIONS
+from routing.faults import Fault
 from routing.form_fields import ConditionField, SpanField
 from routing.forms import form_for
 from routing.models import ResponseAction
 from routing.views.asking import address, person
+from routing.views.refusing import refuse
 from routing.views.show import show
 
 DAY = 86_400
@@ -60,28 +61,30 @@ def actions(request: HttpRequest) -> HttpResponse:
 @requires("edit")
 def new(request: HttpRequest, kind: str) -> HttpResponse:
     label = _kind(kind).label
-    return _edit(request, ResponseAction(kind=kind, name=label), "create")
+    return _edit(request, ResponseAction(kind=kind, name=label))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("edit")
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
-    return _edit(request, access.action_for(request.user, pk, to="edit"), "edit")
+    return _edit(request, access.action_for(request.user, pk, to="edit"))
 
 
-def _edit(request: HttpRequest, action: ResponseAction, verb: str) -> HttpResponse:
+def _edit(request: HttpRequest, action: ResponseAction) -> HttpResponse:
     kind = _kind(action.kind)
-    before = model_to_dict(action) if action.pk else None
     data = request.POST if request.method == "POST" else None
     form = ActionForm(data, instance=action)
     options = form_for(kind.Params)(data, values=action.params)
     if data is not None and form.is_valid() and options.is_valid():
-        with transaction.atomic():
-            action.params = options.plain()
-            form.save()
-            audit.record(person(request), verb, action, before, model_to_dict(action), ip=address(request))
-        messages.success(request, f"{action.name} is saved. A route must ask for it before anything happens.")
-        return redirect("actions")
+        said = {"kind": action.kind, **form.cleaned_data, "params": options.plain()}
+        stored = action if action.pk else None
+        try:
+            saved = definitions.save(ACTIONS, stored, said, person(request), timezone.now(), ip=address(request))
+        except Fault as fault:
+            refuse(fault, form, options)
+        else:
+            messages.success(request, f"{saved.name} is saved. A route must ask for it before anything happens.")
+            return redirect("actions")
     context: dict[str, Any] = {"form": form, "options": options, "action": action}
     context |= {"label": kind.label, "summary": kind.summary}
     return show(request, "actions/edit.html", context)
@@ -93,11 +96,9 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Only one that never ran can be deleted; the others are switched off, for their runs must stay explained."""
     action = access.action_for(request.user, pk, to="edit")
     try:
-        with transaction.atomic():
-            audit.record(person(request), "delete", action, before=model_to_dict(action), ip=address(request))
-            action.delete()
-    except ProtectedError:
-        messages.error(request, f"{action.name} has runs in the log; switch it off instead.")
+        definitions.delete(ACTIONS, action, person(request), timezone.now(), address(request))
+    except Fault as fault:
+        messages.error(request, str(fault))
         return redirect("action-edit", pk=pk)
     messages.success(request, f"{action.name} is deleted.")
     return redirect("actions")

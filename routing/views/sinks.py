@@ -6,20 +6,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import Count, Min, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from routing import access, audit, deliveries, pacing
+from routing import access, definitions, deliveries, pacing
 from routing import sinks as kinds_of_sinks
 from routing.access import requires
+from routing.definitions import SINKS
+from routing.definitions.sinks import switch
+from routing.faults import Fault
 from routing.forms import OptionsForm, form_for
 from routing.models import Attempt, Route, Sink
 from routing.sinks.base import Sender
 from routing.views.asking import address, person
+from routing.views.refusing import refuse
 from routing.views.show import show
 
 
@@ -121,52 +124,37 @@ def _kind(name: str) -> type[Sender]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("edit")
 def new(request: HttpRequest, kind: str) -> HttpResponse:
-    return _edit(request, Sink(kind=kind), "create")
+    return _edit(request, Sink(kind=kind))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("edit")
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
-    return _edit(request, access.sink_for(request.user, pk, to="edit"), "edit")
+    return _edit(request, access.sink_for(request.user, pk, to="edit"))
 
 
-def _edit(request: HttpRequest, sink: Sink, verb: str) -> HttpResponse:
+def _edit(request: HttpRequest, sink: Sink) -> HttpResponse:
     kind = _kind(sink.kind)
-    before = _said(sink) if sink.pk else None
     data = request.POST if request.method == "POST" else None
     form = SinkForm(data, instance=sink)
     options = form_for(kind.Config)(data, values=sink.config, stored=frozenset(sink.secrets))
-    if data is not None and form.is_valid() and options.is_valid() and _accepted(kind, sink, options):
-        with transaction.atomic():
-            form.save()
-            audit.record(person(request), verb, sink, before, _said(sink), ip=address(request))
-        deliveries.revive(sink, timezone.now())
-        messages.success(request, f"{sink.name} is saved. Press Test to see whether it works.")
-        return redirect("sink", pk=sink.pk)
+    if data is not None and form.is_valid() and options.is_valid() and (saved := _saved(request, sink, form, options)):
+        messages.success(request, f"{saved.name} is saved. Press Test to see whether it works.")
+        return redirect("sink", pk=saved.pk)
     context = {"form": form, "options": options, "sink": sink, "label": kind.label, "missing": kind.missing()}
     return show(request, "sinks/edit.html", context)
 
 
-def _accepted(kind: type[Sender], sink: Sink, options: OptionsForm) -> bool:
-    """Put the options on the sink; False, with the error on the form, where the kind cannot work with them."""
-    sink.config, sink.secrets = options.plain(), options.secret(sink.secrets)
+def _saved(request: HttpRequest, sink: Sink, form: SinkForm, options: OptionsForm) -> Sink | None:
+    """The stored sink; None, with the error on the forms, where it cannot be so."""
+    said = {"kind": sink.kind, **form.cleaned_data, "options": options.plain(), "secrets": options.secrets()}
     try:
-        kind({**sink.config, **sink.secrets})
-    except (TypeError, ValueError) as error:
-        options.add_error(None, str(error))
-        return False
-    return True
-
-
-def _said(sink: Sink) -> dict[str, Any]:
-    """What the audit log keeps of it: of secrets only that there are some."""
-    return {
-        "name": sink.name,
-        "enabled": sink.enabled,
-        "most_per_minute": sink.most_per_minute,
-        "options": sink.config,
-        "secrets": sorted(sink.secrets),
-    }
+        return definitions.save(
+            SINKS, sink if sink.pk else None, said, person(request), timezone.now(), ip=address(request)
+        )
+    except Fault as fault:
+        refuse(fault, form, options)
+        return None
 
 
 @require_safe
@@ -221,12 +209,8 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _switch(request: HttpRequest, pk: int, *, enabled: bool) -> HttpResponse:
     chosen = access.sink_for(request.user, pk, to="edit")
-    verb, words = ("resume", "is used again") if enabled else ("pause", "is paused; its deliveries wait")
-    with transaction.atomic():
-        Sink.objects.filter(pk=pk).update(enabled=enabled)
-        audit.record(person(request), verb, chosen, ip=address(request))
-    if enabled:
-        deliveries.revive(chosen, timezone.now())
+    switch(chosen, person(request), timezone.now(), address(request), enabled=enabled)
+    words = "is used again" if enabled else "is paused; its deliveries wait"
     messages.success(request, f"{chosen.name} {words}.")
     return redirect("sink", pk=pk)
 
@@ -234,10 +218,12 @@ def _switch(request: HttpRequest, pk: int, *, enabled: bool) -> HttpResponse:
 @require_POST
 @requires("edit")
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """The sink, what it was owed and its log are gone."""
+    """The sink, what it was owed and its log are gone; not while a route leads there."""
     chosen = access.sink_for(request.user, pk, to="edit")
-    with transaction.atomic():
-        audit.record(person(request), "delete", chosen, before=_said(chosen), ip=address(request))
-        chosen.delete()
+    try:
+        definitions.delete(SINKS, chosen, person(request), timezone.now(), address(request))
+    except Fault as fault:
+        messages.error(request, str(fault))
+        return redirect("sink", pk=pk)
     messages.success(request, f"{chosen.name} is deleted.")
     return redirect("sinks")

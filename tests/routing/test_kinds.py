@@ -80,3 +80,47 @@ def test_a_secret_does_not_show_itself_in_an_options_repr() -> None:
 
 def test_an_option_that_was_removed_does_no_harm() -> None:
     assert kinds.build(Options, {"url": "u", "gone": 1}).retries == 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Many:
+    key: Secret = option("Secret.")
+    url: str = option("Needed.")
+    mode: str = option("How.", default="a", choices=("a", "b"))
+    loud: bool = option("Whether.", default=False)
+    tries: int = option("How often.", default=3)
+    share: float = option("How much.", default=0.5)
+
+
+def test_what_a_program_says_is_filled_with_the_defaults() -> None:
+    assert kinds.filled(Many, {"url": 1, "share": 2}) == {
+        "url": "1",
+        "mode": "a",
+        "loud": False,
+        "tries": 3,
+        "share": 2.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "said"),
+    [
+        ({}, "url", "is needed"),
+        ({"url": "u", "ulr": "u"}, "ulr", "no option ulr; there are: loud, mode, share, tries, url"),
+        ({"url": "u", "key": "k"}, "key", "is secret; it belongs to the secrets"),
+        ({"url": True}, "url", "is a text"),
+        ({"url": ["u"]}, "url", "is a text"),
+        ({"url": "u", "loud": "yes"}, "loud", "is true or false"),
+        ({"url": "u", "tries": True}, "tries", "is a whole number"),
+        ({"url": "u", "mode": "c"}, "mode", "is one of: a, b"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_by_its_name(values: dict[str, object], name: str, said: str) -> None:
+    with pytest.raises(kinds.OptionError, match=said) as error:
+        kinds.filled(Many, values)
+    assert error.value.name == name
+
+
+def test_stored_options_are_known_with_defaults_and_without_what_no_option_is_called() -> None:
+    stored = {"url": "u", "tries": 4, "key": "k", "was_removed": 1}
+    assert kinds.known(Many, stored) == {"url": "u", "tries": 4, "mode": "a", "loud": False, "share": 0.5}

@@ -268,7 +268,7 @@ def test_the_options_go_through_the_form_and_come_back(kind: str) -> None:
     found = sinks.kinds()[kind]
     form = form_for(found.Config)({f"option-{name}": value for name, value in options.items()})
     assert form.is_valid(), form.errors
-    stored = {**form.plain(), **form.secret({})}
+    stored = {**form.plain(), **form.secrets()}
     again, given = found(stored).config, found(options).config
     for field in dataclasses.fields(given):
         if field.name in options:

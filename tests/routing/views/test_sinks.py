@@ -148,3 +148,13 @@ def test_a_sink_has_a_limit_of_its_own_where_it_is_given_one(as_user, erin) -> N
     assert sink.most_per_minute == 7
     assert "at most 7" in client.get(f"/sinks/{sink.pk}/").content.decode()
     assert AuditEntry.objects.get(verb="create").after["most_per_minute"] == 7
+
+
+def test_a_sink_is_deleted_only_when_no_route_leads_there(as_user, erin, world: SimpleNamespace) -> None:
+    client = as_user(erin)
+    answer = client.post(f"/sinks/{world.sink.pk}/delete/", follow=True)
+    assert "still used by the route Production" in answer.content.decode()
+    world.route.sinks.clear()
+    assert client.post(f"/sinks/{world.sink.pk}/delete/").url == "/sinks/"
+    assert not Sink.objects.exists()
+    assert "SECRET" not in str(AuditEntry.objects.get(verb="delete").before)

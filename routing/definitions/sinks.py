@@ -1,0 +1,124 @@
+"""Sinks, as people write them down: the kind's options, and secrets that are never given back."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from routing import audit, deliveries, kinds, sinks
+from routing.access import Actor, insist
+from routing.definitions.base import Definition, Facts
+from routing.faults import Fault
+from routing.models import Sink
+from routing.shapes import SecretShape, SinkShape
+
+Kept = str | dict[str, str]
+"""A secret as it is stored: itself, or `{"env": NAME}` or `{"file": PATH}` that says where it is read when needed."""
+
+
+class _Sinks(Definition[Sink, SinkShape]):
+    model = Sink
+    shape = SinkShape
+
+    def said(self, row: Sink) -> SinkShape:
+        kind = sinks.kinds().get(row.kind)
+        return SinkShape(
+            name=row.name,
+            kind=row.kind,
+            enabled=row.enabled,
+            most_per_minute=row.most_per_minute,
+            options=kinds.known(kind.Config, row.config) if kind else row.config,
+            secrets={name: place_of(kept) for name, kept in sorted(row.secrets.items())},
+        )
+
+    def changed(self, facts: Facts, changes: Mapping[str, Any]) -> Facts:
+        """Secrets that are not named stay, and those that are null are forgotten."""
+        whole = super().changed(facts, changes)
+        named = changes.get("secrets")
+        if isinstance(named, Mapping):
+            merged = {**facts.get("secrets", {}), **named}
+            whole["secrets"] = {name: value for name, value in merged.items() if value is not None}
+        return whole
+
+    def columns(self, said: SinkShape, row: Sink) -> dict[str, Any]:
+        kind = sinks.kinds().get(said.kind)
+        if kind is None:
+            raise Fault("kind", f"There is no kind of sink called {said.kind!r}.")
+        if row.pk and row.kind != said.kind:
+            raise Fault("kind", f"The sink is a {row.kind} and stays one; make another sink.")
+        try:
+            options = kinds.filled(kind.Config, said.options)
+        except kinds.OptionError as error:
+            raise Fault(f"options.{error.name}", str(error)) from None
+        secrets = _secrets(kind.Config, said, row)
+        try:
+            kind({**options, **secrets})
+        except (TypeError, ValueError) as error:
+            raise Fault("options", str(error)) from None
+        plain = {"name": said.name, "kind": said.kind, "enabled": said.enabled, "most_per_minute": said.most_per_minute}
+        return {**plain, "config": options, "secrets": secrets}
+
+    def took_effect(self, row: Sink, now: datetime) -> None:
+        deliveries.revive(row, now)
+
+    def remembered(self, facts: Facts) -> Facts:
+        """Of secrets only where they are kept."""
+        plain = {name: value for name, value in facts.items() if name != "secrets"}
+        # Under the name of a secret the log has stars, whatever stands there.
+        return {**plain, "kept": [f"{name}: {_words_of(value)}" for name, value in sorted(facts["secrets"].items())]}
+
+    def users(self, row: Sink) -> list[str]:
+        told = [f"the route {route.name}" for route in row.routes.all()]
+        return told + [f"the escalation of the route {step.route.name}" for step in row.escalations.all()]
+
+
+def place_of(kept: Kept) -> SecretShape:
+    """What is shown of a stored secret."""
+    return SecretShape.model_validate(kept if isinstance(kept, dict) else {"stored": True})
+
+
+def _secrets(options: type, said: SinkShape, row: Sink) -> dict[str, Kept]:
+    """What is stored of them. Raises Fault for one that is not there, is needed, or is no secret."""
+    known = {field.name: field for field in fields(options) if kinds.is_secret(field)}
+    found: dict[str, Kept] = {}
+    for name, value in said.secrets.items():
+        if name not in known:
+            raise Fault(f"secrets.{name}", f"There is no secret option {name}; there are: {_words(known)}.")
+        if isinstance(value, SecretShape) and value.stored:
+            if name not in row.secrets:
+                raise Fault(f"secrets.{name}", f"No {name} is stored yet.")
+            found[name] = row.secrets[name]
+        elif value is not None and value != "":
+            found[name] = value if isinstance(value, str) else {k: str(v) for k, v in value.said().items()}
+    for name, field in known.items():
+        if kinds.needed(field) and name not in found:
+            raise Fault(f"secrets.{name}", f"The secret option {name} is needed.")
+    return found
+
+
+def _words_of(secret: str | dict[str, Any]) -> str:
+    if isinstance(secret, str) or "stored" in secret:
+        return "stored"
+    return " ".join(f"{where} {name}" for where, name in secret.items())
+
+
+def _words(names: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def switch(sink: Sink, by: Actor, now: datetime, ip: str | None = None, *, enabled: bool) -> None:
+    """Hold its deliveries back; or use it again, forgetting its trouble: what waits is then sent at once.
+
+    Raises PermissionDenied.
+    """
+    insist(by, "edit")
+    with transaction.atomic():
+        Sink.objects.filter(pk=sink.pk).update(enabled=enabled)
+        if enabled:
+            deliveries.revive(sink, now)
+        audit.record(by, "resume" if enabled else "pause", sink, ip=ip, now=now)
+
+
+SINKS = _Sinks()

@@ -1,0 +1,120 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+
+from routing import definitions
+from routing.definitions import SINKS
+from routing.definitions.sinks import switch
+from routing.faults import Fault
+from routing.models import AuditEntry, Delivery, EscalationStep, Sink
+from tests import build
+from tests.build import NOW
+
+pytestmark = pytest.mark.django_db
+HOOK: dict[str, Any] = {"name": "hook", "kind": "webhook", "secrets": {"url": "https://a.example/TOPSECRET"}}
+
+
+def saved(by: User, row: Sink | None = None, **changes: Any) -> Sink:
+    return definitions.save(SINKS, row, changes if row else {**HOOK, **changes}, by, NOW)
+
+
+def test_a_sink_is_stored_with_its_secrets_apart_and_none_is_given_back_or_remembered(erin: User) -> None:
+    secrets = {**HOOK["secrets"], "headers": {"env": "HOOK_HEADERS"}, "signing_secret": {"file": "/run/key"}}
+    sink = Sink.objects.get(pk=saved(erin, secrets=secrets, options={"method": "PUT"}).pk)
+    assert (sink.config, sink.secrets) == ({"method": "PUT"}, secrets)
+    places = {"headers": {"env": "HOOK_HEADERS"}, "signing_secret": {"file": "/run/key"}, "url": {"stored": True}}
+    assert SINKS.facts_of(sink) == {
+        "name": "hook",
+        "kind": "webhook",
+        "enabled": True,
+        "most_per_minute": None,
+        "options": {"method": "PUT"},
+        "secrets": places,
+    }
+    entry = AuditEntry.objects.get()
+    assert "TOPSECRET" not in str(entry.after)
+    assert entry.after["kept"] == ["headers: env HOOK_HEADERS", "signing_secret: file /run/key", "url: stored"]
+
+
+def test_secrets_that_are_not_named_stay_and_null_forgets_one(erin: User) -> None:
+    sink = saved(erin, secrets={**HOOK["secrets"], "headers": "A: b"})
+    sink = saved(erin, sink, name="renamed")
+    sink = saved(erin, sink, secrets={"signing_secret": {"env": "KEY"}, "url": {"stored": True}})
+    assert sink.secrets == {**HOOK["secrets"], "headers": "A: b", "signing_secret": {"env": "KEY"}}
+    assert saved(erin, sink, secrets={"headers": None}).secrets == {**HOOK["secrets"], "signing_secret": {"env": "KEY"}}
+    assert saved(erin, sink, secrets={"url": "https://b.example/"}).secrets["url"] == "https://b.example/"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"kind": "pigeon"}, "kind", "no kind of sink called 'pigeon'"),
+        ({"options": {"metod": "PUT"}}, "options.metod", "there are: method"),
+        ({"options": {"method": "GET"}}, "options.method", "one of: POST, PUT"),
+        ({"options": {"url": "https://a.example/"}}, "options.url", "belongs to the secrets"),
+        ({"secrets": {}}, "secrets.url", "is needed"),
+        ({"secrets": {"url": ""}}, "secrets.url", "is needed"),
+        ({"secrets": {"url": {"stored": True}}}, "secrets.url", "No url is stored yet"),
+        ({"secrets": {"method": "PUT"}}, "secrets.method", "there are: headers, signing_secret, url"),
+        ({"secrets": {"url": {"env": "A", "file": "/a"}}}, "secrets.url.reference", "write {env: NAME}"),
+        ({"secrets": {"url": {}}}, "secrets.url.reference", "write {env: NAME}"),
+        ({"secrets": {"url": {"env": "A B"}}}, "secrets.url.reference.env", "pattern"),
+        ({"secrets": {"url": {"file": "key"}}}, "secrets.url.reference.file", "pattern"),
+        ({"secrets": {"url": ["a"]}}, "secrets.url.text", "valid string"),
+        ({"secrets": ["url"]}, "secrets", "dictionary"),
+        ({"most_per_minute": 0}, "most_per_minute", "greater than or equal to 1"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_field(changes: dict[str, Any], field: str, said: str, erin: User) -> None:
+    with pytest.raises(Fault) as fault:
+        saved(erin, **changes)
+    assert (fault.value.field, said in str(fault.value)) == (field, True), str(fault.value)
+    assert not Sink.objects.exists()
+
+
+def test_a_sink_stays_of_its_kind(erin: User) -> None:
+    with pytest.raises(Fault, match="is a webhook and stays one"):
+        saved(erin, saved(erin), kind="slack")
+
+
+def test_a_change_forgives_its_trouble_and_leaves_what_workers_write(erin: User) -> None:
+    sink = saved(erin)
+    trouble = {"failures": 9, "open_until": NOW + timedelta(hours=1), "last_error": "refused", "free_at": NOW}
+    Sink.objects.filter(pk=sink.pk).update(**trouble)
+    waiting = build.owed(sink, next_attempt_at=NOW + timedelta(hours=1))
+    saved(erin, sink, most_per_minute=7)
+    sink.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (sink.failures, sink.open_until, sink.last_error, sink.free_at) == (0, None, "refused", NOW)
+    assert waiting.next_attempt_at == NOW
+
+
+def test_a_sink_to_which_a_route_leads_is_not_deleted(erin: User) -> None:
+    sink, route = saved(erin), build.route()
+    route.sinks.add(sink)
+    EscalationStep.objects.create(route=route, after=60).sinks.add(sink)
+    with pytest.raises(Fault, match="the route everything, the escalation of the route everything; change that"):
+        definitions.delete(SINKS, sink, erin, NOW)
+    route.delete()
+    definitions.delete(SINKS, sink, erin, NOW)
+    assert not Sink.objects.exists()
+
+
+def test_a_sink_of_a_kind_that_is_gone_still_says_what_it_said() -> None:
+    assert SINKS.facts_of(build.sink("pigeon", config={"loft": 3}))["options"] == {"loft": 3}
+
+
+def test_only_who_may_edit_pauses_and_resumes(erin: User, bob: User) -> None:
+    sink = build.sink(failures=3)
+    waiting = build.owed(sink, next_attempt_at=NOW + timedelta(hours=1))
+    with pytest.raises(PermissionDenied):
+        switch(sink, bob, NOW, enabled=False)
+    switch(sink, erin, NOW, enabled=False)
+    assert not Sink.objects.get().enabled
+    switch(sink, erin, NOW, enabled=True)
+    assert (Sink.objects.get().enabled, Sink.objects.get().failures) == (True, 0)
+    assert Delivery.objects.get(pk=waiting.pk).next_attempt_at == NOW
+    assert [entry.verb for entry in AuditEntry.objects.order_by("pk")] == ["pause", "resume"]
