@@ -7,6 +7,9 @@ Take the entry last in a transaction: the next one waits until this one is commi
 """
 
 import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -38,26 +41,55 @@ def record(
 ) -> AuditEntry:
     """Append an entry: `actor` did `verb` (as `approve`, `edit`) to `target`, which was `before` and is `after`.
 
-    Secrets in `before` and `after` are starred. Text is cut to its column.
+    Secrets in `before` and `after` are starred. Text is cut to its column. Within `gathered` it is stored at the end.
     """
+    entry = AuditEntry(
+        at=now or timezone.now(),
+        user_id=actor.pk if isinstance(actor, AbstractBaseUser) else None,
+        actor=text(name_of(actor))[:255],
+        verb=text(verb)[:64],
+        target=text(_label(target))[:255],
+        before=masked(before),
+        after=masked(after),
+        address=str(ip_address(ip)) if ip else None,
+    )
+    waiting = _gathered.get()
+    if waiting is None:
+        _append([entry])
+    else:
+        waiting.append(entry)
+    return entry
+
+
+_gathered: ContextVar[list[AuditEntry] | None] = ContextVar("gathered", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Around many changes in one transaction: their entries are appended together when it is left without an error.
+
+    So the log's turn is taken last, however many changes there are, and what is rolled back was never logged.
+    """
+    waiting: list[AuditEntry] = []
+    before = _gathered.set(waiting)
+    try:
+        yield
+    finally:
+        _gathered.reset(before)
+    _append(waiting)
+
+
+def _append(entries: Sequence[AuditEntry]) -> None:
     with transaction.atomic():
         wait_for(Turn.AUDIT)
         newest = AuditEntry.objects.order_by("-id").first()
-        entry = AuditEntry(
-            at=now or timezone.now(),
-            user_id=actor.pk if isinstance(actor, AbstractBaseUser) else None,
-            actor=text(name_of(actor))[:255],
-            verb=text(verb)[:64],
-            target=text(_label(target))[:255],
-            before=masked(before),
-            after=masked(after),
-            address=str(ip_address(ip)) if ip else None,
-            previous_hash=newest.hash if newest else GENESIS,
-        )
-        entry.hash = hash_of(entry)
-        entry.save()
-    log.info("audit", actor=entry.actor, verb=entry.verb, target=entry.target, hash=entry.hash)
-    return entry
+        for entry in entries:
+            entry.previous_hash = newest.hash if newest else GENESIS
+            entry.hash = hash_of(entry)
+            entry.save()
+            newest = entry
+    for entry in entries:
+        log.info("audit", actor=entry.actor, verb=entry.verb, target=entry.target, hash=entry.hash)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,14 @@ def facts_of(route: Route) -> Facts:
     facts |= {name: [str(one) for one in getattr(route, name).all()] for name in NAMED}
     steps = [{"after": step.after, "sinks": [sink.name for sink in step.sinks.all()]} for step in route.steps.all()]
     parent = route.parent.name if route.parent else None
-    return {**facts, "escalation": steps, "parent": parent, "position": route.position}
+    return ordered({**facts, "escalation": steps, "parent": parent, "position": route.position})
+
+
+def ordered(facts: Facts) -> Facts:
+    """The same facts, with lists whose order says nothing in one order: the databases have each their own."""
+    steps = [{**step, "sinks": sorted(set(step["sinks"]))} for step in facts["escalation"]]
+    named = {name: sorted(set(facts[name])) for name in NAMED}
+    return {**facts, **named, "escalation": sorted(steps, key=lambda step: int(step["after"]))}
 
 
 def save(
@@ -59,12 +66,12 @@ def save(
     """
     insist(by, "edit")
     with transaction.atomic():
-        everything = {one.pk: one for one in _locked()}
+        everything = {one.pk: one for one in locked()}
         stored = everything.get(route.pk) if route and route.pk else None
         if route and route.pk and (stored is None or version not in (None, stored.version)):
             raise Conflict("version", "Somebody changed this route in the meantime; load it again.")
         before = facts_of(stored) if stored else None
-        facts = {**(before or _empty()), **changes}
+        facts = ordered({**(before or _empty()), **changes})
         found = check(facts, list(everything.values()), stored)
         if facts == before and stored:
             return stored
@@ -88,7 +95,7 @@ def move(route: Route, places: int, by: Actor, now: datetime, ip: str | None = N
     """Up (below zero) or down among its siblings. Raises PermissionDenied."""
     insist(by, "edit")
     with transaction.atomic():
-        siblings = [one for one in _locked() if one.parent_id == route.parent_id]
+        siblings = [one for one in locked() if one.parent_id == route.parent_id]
         here = siblings.index(route)
         there = here + places
         if not 0 <= there < len(siblings):
@@ -107,7 +114,7 @@ def delete(route: Route, by: Actor, now: datetime, ip: str | None = None) -> Non
     """The route, its history and its groups are gone; the alerts stay. Raises PermissionDenied, Fault."""
     insist(by, "edit")
     with transaction.atomic():
-        beneath = [one.name for one in _locked() if one.parent_id == route.pk]
+        beneath = [one.name for one in locked() if one.parent_id == route.pk]
         if beneath:
             raise Fault("parent", f"There are routes beneath it: {', '.join(beneath)}. Move or delete those first.")
         audit.record(by, "delete", route, before=facts_of(route), ip=ip, now=now)
@@ -166,7 +173,7 @@ def _named(model: type[Model], names: Sequence[str], field: str) -> list[Any]:
     return [rows[name] for name in dict.fromkeys(names)]
 
 
-def _locked() -> list[Route]:
+def locked() -> list[Route]:
     """Every route, which nobody else changes until this transaction ends. Alerts go on being routed."""
     locked = Route.objects.select_for_update(no_key=True, of=("self",)).select_related("parent")
     return list(locked.order_by("position", "pk"))

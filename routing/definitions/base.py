@@ -72,8 +72,12 @@ def save(
     now: datetime,
     ip: str | None = None,
     verb: str = "",
+    *,
+    users_follow: bool = False,
 ) -> Row:
     """Make one, or change one, by some of its facts; it counts from the next alert on.
+
+    With `users_follow` what uses it is changed afterwards, and the caller calls `check_change` then.
 
     Raises PermissionDenied; Conflict where it was deleted in the meantime; Fault for what cannot be.
     """
@@ -89,7 +93,7 @@ def save(
         if stored and after == before:
             return stored
         _check_name(definition, after["name"], stored)
-        if stored:
+        if stored and not users_follow:
             definition.check_change(stored, said)
         saved = stored or definition.model()
         columns = definition.columns(said, saved)

@@ -129,12 +129,10 @@ def appended(first: Source, second: Source) -> Source:
     return Source(first.name, f"{first.text} {second.text}", (*first.pieces, *moved))
 
 
-def documents(source: Source) -> Iterator[Node | None]:
+def documents(source: Source, most: int = MAX_CHARACTERS) -> Iterator[Node | None]:
     """The documents of a file; an empty one is None. Raises RuleError where it is not YAML, or too much of it."""
-    if len(source.text) > MAX_CHARACTERS:
-        raise RuleError(
-            PARSE_ERROR, f"YAML parse error: the file is larger than {MAX_CHARACTERS >> 20} MiB", Span(source, 0, 1)
-        )
+    if len(source.text) > most:
+        raise RuleError(PARSE_ERROR, f"YAML parse error: the file is larger than {most >> 20} MiB", Span(source, 0, 1))
     try:
         yield from _Builder(source).documents()
     except yaml.MarkedYAMLError as error:

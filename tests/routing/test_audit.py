@@ -53,6 +53,22 @@ def test_what_the_database_gives_back_has_the_same_hash(value):
 
 
 @pytest.mark.django_db
+def test_gathered_entries_are_appended_together_at_the_end_or_never(bob):
+    with audit.gathered():
+        record(bob, "edit", "sink:1")
+        record(bob, "edit", "sink:2")
+        assert not AuditEntry.objects.exists()
+    record(bob, "edit", "sink:3")
+    with pytest.raises(ZeroDivisionError), audit.gathered():
+        record(bob, "edit", "sink:4")
+        raise ZeroDivisionError
+    record(bob, "edit", "sink:5")
+    targets = AuditEntry.objects.order_by("pk").values_list("target", flat=True)
+    assert list(targets) == ["sink:1", "sink:2", "sink:3", "sink:5"]
+    assert verify() == audit.Verdict(entries=4)
+
+
+@pytest.mark.django_db
 def test_a_removed_entry_breaks_the_chain_at_the_next_one(bob):
     removed, next_one = record(bob, "a", "x"), record(bob, "b", "y")
     AuditEntry.objects.filter(pk=removed.pk).delete()

@@ -204,3 +204,13 @@ def test_who_may_not_edit_changes_nothing(bob: User) -> None:
         with pytest.raises(PermissionDenied):
             attempt()
     assert Route.objects.get().version == 1
+
+
+def test_the_order_of_names_says_nothing_and_makes_no_version(erin: User) -> None:
+    first, second = build.sink(name="b"), build.sink(name="a")
+    steps = [{"after": 120, "sinks": ["b", "a", "b"]}, {"after": 60, "sinks": ["a"]}]
+    route = made(erin, sinks=[first.name, second.name], escalation=steps)
+    again = made(erin, route, sinks=["a", "b", "a"], escalation=steps[::-1])
+    assert again.version == 1
+    said = routes.facts_of(Route.objects.get())
+    assert (said["sinks"], [step["after"] for step in said["escalation"]]) == (["a", "b"], [60, 120])
