@@ -122,6 +122,14 @@ def filled(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return {**defaults(options), **{name: _fitting(fields[name], value) for name, value in values.items()}}
 
 
+def fitted(options: type | None, values: Any) -> Any:
+    """As `filled` gives them; as they are where that cannot be."""
+    try:
+        return filled(options, values) if options and isinstance(values, Mapping) else values
+    except OptionError:
+        return values
+
+
 def _fitting(field: dataclasses.Field[Any], value: Any) -> Any:
     """A value of the option's type; numbers may stand for texts, as YAML writes them."""
     number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,9 +1,10 @@
 """Response actions, as people write them down."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from routing import actions, kinds
-from routing.definitions.base import Definition
+from routing.definitions.base import Definition, Facts
 from routing.faults import Fault, check_condition
 from routing.models import ResponseAction
 from routing.shapes import ActionShape
@@ -25,6 +26,11 @@ class _Actions(Definition[ResponseAction, ActionShape]):
             approval_ttl=row.approval_ttl,
             max_per_hour=row.max_per_hour,
         )
+
+    def changed(self, facts: Facts, changes: Mapping[str, Any]) -> Facts:
+        whole = super().changed(facts, changes)
+        kind = actions.kinds().get(str(whole.get("kind")))
+        return {**whole, "params": kinds.fitted(kind and kind.Params, whole.get("params", {}))}
 
     def columns(self, said: ActionShape, row: ResponseAction) -> dict[str, Any]:
         kind = actions.kinds().get(said.kind)

@@ -40,7 +40,8 @@ class _Sinks(Definition[Sink, SinkShape]):
         if isinstance(named, Mapping):
             merged = {**facts.get("secrets", {}), **named}
             whole["secrets"] = {name: value for name, value in merged.items() if value is not None}
-        return whole
+        kind = sinks.kinds().get(str(whole.get("kind")))
+        return {**whole, "options": kinds.fitted(kind and kind.Config, whole.get("options", {}))}
 
     def columns(self, said: SinkShape, row: Sink) -> dict[str, Any]:
         kind = sinks.kinds().get(said.kind)

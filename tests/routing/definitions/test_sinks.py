@@ -48,6 +48,16 @@ def test_secrets_that_are_not_named_stay_and_null_forgets_one(erin: User) -> Non
     assert saved(erin, sink, secrets={"url": "https://b.example/"}).secrets["url"] == "https://b.example/"
 
 
+def test_what_is_so_already_is_not_remembered_again_however_it_is_written(erin: User) -> None:
+    sink = saved(erin, secrets={"url": {"env": "HOOK"}})
+    saved(erin, sink, options={}, secrets={"url": {"env": "HOOK"}}, enabled=True)
+    saved(erin, sink, options={"method": "POST"})
+    assert AuditEntry.objects.count() == 1
+    topic = saved(erin, name="log", kind="kafka", secrets={}, options={"brokers": "127.0.0.1:1", "topic": 7})
+    saved(erin, topic, options={"brokers": "127.0.0.1:1", "topic": 7})
+    assert (topic.config["topic"], AuditEntry.objects.count()) == ("7", 2)
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
