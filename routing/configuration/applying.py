@@ -173,11 +173,13 @@ class _Applying:
             try:
                 return save(facts)
             except Fault as fault:
+                if fault.field in refused:
+                    return None  # It is needed, and was left out only to find what else is wrong.
                 self._refuse(written, fault)
-                rest = _without(facts, fault.field)
-                if fault.field in refused or rest is None:
-                    return None
                 refused.add(fault.field)
+                rest = _without(facts, fault.field)
+                if rest is None:
+                    return None
                 facts = rest
 
     def _refuse(self, written: Written, fault: Fault) -> None:

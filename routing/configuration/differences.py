@@ -25,7 +25,9 @@ class Change:
 
 def lines_of(change: Change) -> Iterator[str]:
     """The thing, then the lines of its YAML that come and go."""
-    yield f"{change.sign} {NOUNS[change.section]} {change.name}"
+    # A name comes from a file, and a terminal does what some characters say.
+    name = change.name if change.name.isprintable() else ascii(change.name)
+    yield f"{change.sign} {NOUNS[change.section]} {name}"
     before, after = (_lines(change.section, facts) for facts in (change.before, change.after))
     if change.after is not None:
         # The first two lines name the files.
