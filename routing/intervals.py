@@ -134,14 +134,14 @@ def parse(spec: Any) -> tuple[Entry, ...]:
     return tuple(_entry(entry, f"entry {number}") for number, entry in enumerate(spec, start=1))
 
 
-_KEYS = ("times", "weekdays", "days_of_month", "months", "years", "location")
+KEYS = ("times", "weekdays", "days_of_month", "months", "years", "location")
 
 
 def _entry(entry: Any, place: str) -> Entry:
     if not isinstance(entry, Mapping) or not entry:
-        raise IntervalError(f"{place} must be an object with some of {', '.join(_KEYS)}")
-    if unknown := sorted(set(entry) - set(_KEYS)):
-        raise IntervalError(f"{place} has {unknown[0]!r}, which is none of {', '.join(_KEYS)}")
+        raise IntervalError(f"{place} must be an object with some of {', '.join(KEYS)}")
+    if unknown := sorted(set(entry) - set(KEYS)):
+        raise IntervalError(f"{place} has {unknown[0]!r}, which is none of {', '.join(KEYS)}")
     return Entry(
         minutes=tuple(_clock_range(given, f"{place}, times") for given in _list(entry, "times", place)),
         weekdays=_ranges(entry, "weekdays", place, _named(WEEKDAYS, 0), "a weekday, as monday or monday:friday"),

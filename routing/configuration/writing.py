@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from routing import actions, kinds, routes, sinks
+from routing import actions, intervals, kinds, routes, sinks
 from routing.configuration.quiet import facts_of, live
 from routing.configuration.sections import DEFINED, ORDER, ROUTES, SHAPES, SILENCES
 from routing.models import Route
@@ -39,7 +39,17 @@ def short(section: str, facts: Mapping[str, Any]) -> Facts:
         said["options"] = _other_than(kinds.defaults(kind.Config), said["options"])
     if section == "actions" and (responder := actions.kinds().get(said["kind"])):
         said["params"] = _other_than(kinds.defaults(responder.Params), said["params"])
-    return {name: said[name] for name in usual if name in said and said[name] != usual[name]}
+    kept = {name: said[name] for name in usual if name in said and said[name] != usual[name]}
+    return {name: value if name == ROUTES else _in_order(value) for name, value in kept.items()}
+
+
+def _in_order(value: Any) -> Any:
+    """The same with its members in one order; PostgreSQL gives them back in its own."""
+    if isinstance(value, dict):
+        order = {name: number for number, name in enumerate((*intervals.KEYS, "start_time", "end_time"))}
+        names = sorted(value, key=lambda name: (order.get(name, len(order)), name))
+        return {name: _in_order(value[name]) for name in names}
+    return [_in_order(one) for one in value] if isinstance(value, list) else value
 
 
 def _other_than(usual: Mapping[str, Any], options: Mapping[str, Any]) -> Facts:

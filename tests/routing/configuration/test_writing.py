@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -46,6 +47,20 @@ sinks:
 """
         in text
     )
+
+
+def test_members_stand_in_one_order_whatever_the_database_makes_of_it() -> None:
+    entry = {"location": "UTC", "weekdays": ["sunday"], "times": [{"end_time": "2:00", "start_time": "1:00"}]}
+    text = item("intervals", {"comment": "", "spec": [entry], "name": "n"})
+    assert re.findall(r"([a-z_]+):", text) == [
+        "name",
+        "spec",
+        "times",
+        "start_time",
+        "end_time",
+        "weekdays",
+        "location",
+    ]
 
 
 @pytest.mark.django_db
