@@ -6,27 +6,43 @@ The row is the queue; `routing.claims` says who holds it. Everything here may ru
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import structlog
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from structlog.contextvars import bound_contextvars
 
 from routing import audit, backoff, claims, delivery_log, receipts, sinks, tracing
+from routing.access import Actor
 from routing.claims import LEASE, Claimed, State, Tried
 from routing.folding import fold
 from routing.messages import alerts_of, message_for
-from routing.models import Alert, Attempt, Delivery, Sink
+from routing.models import Alert, AlertGroup, Attempt, Delivery, Sink
 from routing.sinks.base import Outcome, Sender, Verdict
 
 log = structlog.get_logger(__name__)
 
+MOST_IN_A_RANGE = 10_000
+"""Deliveries that are sent again or discarded at a time."""
 PATIENCE = 0.5
 """Seconds that the deliveries of one claim may take together before the rest is given back."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a person may do to a delivery: the verb for the audit log, from which states, and to which."""
+
+    verb: str
+    may: frozenset[State]
+    to: State
+
+
+SEND_AGAIN = Change("send again", frozenset(State) - {State.SENDING, State.FOLDED}, State.QUEUED)
+DISCARD = Change("discard", frozenset({State.QUEUED, State.FAILED, State.UNKNOWN}), State.DISCARDED)
 
 
 def due(now: datetime) -> list[int]:
@@ -121,36 +137,52 @@ def _after_a_crash(delivery: Delivery, now: datetime) -> dict[str, Any]:
     return {"state": State.QUEUED, "next_attempt_at": now}
 
 
-def retry(delivery: Delivery, by: AbstractBaseUser, now: datetime, ip: str | None = None) -> bool:
-    """A person sends it again, or at once; False where it is being sent at this moment."""
-    return retry_all(Delivery.objects.filter(pk=delivery.pk), by, now, ip) == [delivery.pk]
+def retry(delivery: Delivery, by: Actor, now: datetime, ip: str | None = None) -> bool:
+    """Somebody sends it again, or at once; False where it is being sent at this moment, or stands in another."""
+    return _change(Delivery.objects.filter(pk=delivery.pk), SEND_AGAIN, by, now, ip) == [delivery.pk]
 
 
-def retry_all(deliveries: QuerySet[Delivery], by: AbstractBaseUser, now: datetime, ip: str | None = None) -> list[int]:
-    """A person sends a range again; the ids to ring for. The messages keep their uuids, so receivers see repeats."""
+def retry_all(wanted: QuerySet[Delivery], by: Actor, now: datetime, ip: str | None = None) -> list[int]:
+    """Somebody sends a range again, at most `MOST_IN_A_RANGE` of it, oldest first; their ids.
+
+    The messages keep their uuids, so receivers see repeats. Left out are tests, and beginnings of what ended: they
+    would open a page that nothing closes again.
+    """
+    over = Q(event="firing", group__state=AlertGroup.State.RESOLVED)
+    return _change(wanted.exclude(event="test").exclude(over), SEND_AGAIN, by, now, ip)
+
+
+def discard(delivery: Delivery, by: Actor, now: datetime, ip: str | None = None) -> bool:
+    """Somebody gives up on it; False where it is being sent at this moment, or was sent."""
+    return _change(Delivery.objects.filter(pk=delivery.pk), DISCARD, by, now, ip) == [delivery.pk]
+
+
+def discard_all(wanted: QuerySet[Delivery], by: Actor, now: datetime, ip: str | None = None) -> list[int]:
+    """Somebody gives up on a range, at most `MOST_IN_A_RANGE` of it, oldest first; their ids."""
+    return _change(wanted, DISCARD, by, now, ip)
+
+
+def _change(wanted: QuerySet[Delivery], change: Change, by: Actor, now: datetime, ip: str | None) -> list[int]:
+    """Make a change to those that it may be made to, and write one entry for all of them."""
     with transaction.atomic():
-        still = deliveries.exclude(state__in=[State.SENDING, State.FOLDED])
+        may = wanted.filter(state__in=change.may).order_by("pk")
         # Of the deliveries alone: PostgreSQL cannot lock what an outer join may leave empty.
-        chosen = list(still.order_by("pk").select_for_update(of=("self",)))
+        chosen = list(may.select_for_update(of=("self",)).only("pk", "state", "event", "sink_id")[:MOST_IN_A_RANGE])
+        if not chosen:
+            return []
         ids = [delivery.pk for delivery in chosen]
-        Delivery.objects.filter(pk__in=ids).update(
-            state=State.QUEUED, next_attempt_at=now, settled_at=None, claim=None, lease_until=None
-        )
-        for delivery in chosen:
-            before, after = {"state": delivery.state}, {"state": State.QUEUED.value}
-            audit.record(by, "send again", delivery, before, after, ip=ip, now=now)
+        values: dict[str, Any] = {"state": change.to, "settled_at": now}
+        if change.to == State.QUEUED:
+            values |= {"settled_at": None, "next_attempt_at": now}
+        Delivery.objects.filter(pk__in=ids).update(**values)
+        after: dict[str, Any] = {"state": change.to.value}
+        if len(ids) == 1:
+            audit.record(by, change.verb, chosen[0], {"state": chosen[0].state}, after, ip=ip, now=now)
+        else:
+            before = {"states": dict(Counter(delivery.state for delivery in chosen))}
+            after |= {"deliveries": len(ids), "first": ids[0], "last": ids[-1]}
+            audit.record(by, change.verb, f"deliveries {ids[0]} to {ids[-1]}", before, after, ip=ip, now=now)
     return ids
-
-
-def discard(delivery: Delivery, by: AbstractBaseUser, now: datetime, ip: str | None = None) -> bool:
-    """A person gives up on it; False where it is being sent at this moment, or was sent."""
-    with transaction.atomic():
-        waiting = Delivery.objects.filter(pk=delivery.pk, state__in=[State.QUEUED, State.FAILED, State.UNKNOWN])
-        if not waiting.update(state=State.DISCARDED, settled_at=now):
-            return False
-        before, after = {"state": delivery.state}, {"state": State.DISCARDED.value}
-        audit.record(by, "discard", delivery, before, after, ip=ip, now=now)
-    return True
 
 
 def revive(sink: Sink, now: datetime) -> None:
@@ -160,7 +192,7 @@ def revive(sink: Sink, now: datetime) -> None:
         Delivery.objects.filter(sink=sink, state=State.QUEUED, next_attempt_at__gt=now).update(next_attempt_at=now)
 
 
-def test(sink: Sink, by: AbstractBaseUser, now: datetime, ip: str | None) -> Attempt:
+def test(sink: Sink, by: Actor, now: datetime, ip: str | None) -> Attempt:
     """Send a test message now and wait for the outcome, also to a disabled sink. It is never tried again."""
     with transaction.atomic():
         delivery = Delivery.objects.create(

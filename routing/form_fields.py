@@ -14,6 +14,8 @@ from routing.searching import search
 from sensor.rules.errors import RuleError
 
 _SPAN = re.compile(r"(\d{1,5})\s*(s|min|m|h|d|w)")
+# A plus sign in a URL's query is a blank; in a time it can only have been a zone's.
+_LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -60,7 +62,7 @@ def moment(text: str, now: datetime, *, ahead: bool = False) -> datetime:
 
     Raises ValueError with what is allowed.
     """
-    text = text.strip()
+    text = _LOST_PLUS.sub("+", text.strip())
     if span := _SPAN.fullmatch(text):
         length = timedelta(seconds=int(span[1]) * _SECONDS[span[2]])
         return now + length if ahead else now - length

@@ -1,6 +1,5 @@
 """GET /api/v1/alerts: the alerts, newest first, page by page."""
 
-import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,9 +21,6 @@ from sensor.alert import Priority, rfc3339
 from sensor.rules.errors import RuleError
 
 router = Router(tags=["alerts"])
-
-# A plus sign in a URL's query is a blank; in a time it can only have been a zone's.
-_LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
 
 
 class Asked(Schema):
@@ -96,8 +92,8 @@ def wanted(asked: Asked, now: datetime) -> tuple[QuerySet[Alert], Search, UUID |
     """
     search = _searched(text(asked.q)) if asked.q.strip() else EVERYTHING
     try:
-        until = _moment(asked.until, now) if asked.until else None
-        since = _moment(asked.since, now) if asked.since else (until or now) - finding.DEFAULT_SPAN
+        until = moment(asked.until, now) if asked.until else None
+        since = moment(asked.since, now) if asked.since else (until or now) - finding.DEFAULT_SPAN
         if asked.at_least:
             search = search.also(Q(priority__lte=Priority.named(asked.at_least.strip())))
         if asked.rule:
@@ -121,10 +117,6 @@ def _searched(condition: str) -> Search:
         if error.code == NOT_SEARCHABLE:
             raise Problem(422, f"q: {error.message}.") from None
     return Search(Q(output__icontains=condition) | Q(rule__icontains=condition) | Q(hostname__icontains=condition))
-
-
-def _moment(said: str, now: datetime) -> datetime:
-    return moment(_LOST_PLUS.sub("+", said.strip()), now)
 
 
 def _place(cursor: str) -> UUID:

@@ -13,7 +13,7 @@ from django.urls import path
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from routing.api import alerts, definitions, raw_paths, routes, sensors, silences, simulate, sinks
+from routing.api import alerts, definitions, deliveries, raw_paths, routes, sensors, silences, simulate, sinks
 from routing.api.problems import CONTENT_TYPE, Problem, without_a_database
 from sensor.version import VERSION
 
@@ -37,7 +37,7 @@ class Api(NinjaAPI):
 api = Api(title="sensorapp", version=VERSION, description=__doc__, urls_namespace="api")
 api.add_router("", alerts.router)
 api.add_router("", sensors.router)
-for router in (sinks.router, simulate.router, routes.router, silences.router, *definitions.ROUTERS):
+for router in (sinks.router, deliveries.router, simulate.router, routes.router, silences.router, *definitions.ROUTERS):
     api.add_router("", router)
 
 

@@ -13,11 +13,11 @@ from routing import access, acknowledgements, approvals, doorbell, finding, sile
 from routing.access import requires
 from routing.holds import Holds
 from routing.models import Alert, AlertGroup, Comment, Delivery, ResponseAction, Unrouted
+from routing.paging import PAGE, counted
 from routing.standing import held
 from routing.views import arrivals, looking_after
 from routing.views.alert_filter import AlertFilter
 from routing.views.asking import address, person, way_back
-from routing.views.paging import PAGE, counted
 from routing.views.show import show, wants_part
 from sensor.alert import Priority, rfc3339
 

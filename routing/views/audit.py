@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 from routing import audit as service
 from routing.access import requires
 from routing.models import AuditEntry
-from routing.views.paging import page
+from routing.paging import page
 from routing.views.show import show
 
 

@@ -1,42 +1,68 @@
 """The log of deliveries with every attempt, and what a person may do about one."""
 
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlencode
+
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from routing import access
+from routing import access, delivery_filters
 from routing import deliveries as service
 from routing.access import requires
-from routing.models import AlertGroup, Delivery, Sink
+from routing.delivery_filters import DEAD, FILTERS
+from routing.faults import Fault
+from routing.models import Delivery, Route, Sink
+from routing.paging import counted, page
 from routing.views.asking import address, person
-from routing.views.paging import counted, page
 from routing.views.show import show
 
 State = Delivery.State
 SHOWN_OF_A_DIGEST = 20
+Change = Callable[[QuerySet[Delivery], User, datetime, str | None], list[int]]
 
 
 @require_safe
 @requires("view")
 def deliveries(request: HttpRequest) -> HttpResponse:
-    """Deliveries, newest first; `state` and `sink` narrow them."""
-    state, sink = request.GET.get("state", ""), request.GET.get("sink", "")
-    found = Delivery.objects.all()
-    if state in State.values:
-        found = found.filter(state=state)
-    if sink.isdecimal():
-        found = found.filter(sink=int(sink))
+    """Deliveries, newest first, as the filters in the URL narrow them; the same filters bound what is changed."""
+    said = _said(request.GET)
+    try:
+        found, wrong = delivery_filters.wanted(said, timezone.now()), ""
+    except Fault as fault:
+        found, wrong = Delivery.objects.none(), str(fault)
+    dead = {**said, "state": DEAD}
     context = {
         "page": page(found.select_related("sink", "group", "route"), request.GET.get("before", ""), by="created_at"),
         "counted": counted(found),
-        "state": state,
-        "sink": sink,
+        "wrong": wrong,
+        "said": said,
+        "query": _query(said),
+        "narrowed": bool(_query(said)),
+        "tabs": [
+            ("All", _query({**said, "state": ""}), said["state"] == ""),
+            ("Dead letters", _query(dead), said == dead),
+        ],
         "states": State.choices,
+        "dead": DEAD,
         "sinks": Sink.objects.all(),
+        "routes": Route.objects.order_by("name"),
     }
     return show(request, "deliveries/list.html", context, part="deliveries/_rows.html")
+
+
+def _said(query: QueryDict) -> dict[str, str]:
+    return {name: query.get(name, "").strip() for name in FILTERS}
+
+
+def _query(said: dict[str, str]) -> str:
+    return urlencode({name: value for name, value in said.items() if value})
 
 
 @require_safe
@@ -80,16 +106,28 @@ def discard(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @requires("respond")
-def retry_dead(request: HttpRequest) -> HttpResponse:
-    """Send every dead letter again, of one sink where the form names it.
+def retry_all(request: HttpRequest) -> HttpResponse:
+    """Send again what the filters show."""
+    return _change_all(request, service.retry_all, "sent again")
 
-    Not those about groups that are resolved by now: they would open a page that nothing closes again.
-    """
-    dead = Delivery.objects.filter(state=State.FAILED).exclude(event="test")
-    dead = dead.exclude(event="firing", group__state=AlertGroup.State.RESOLVED)
-    sink = request.POST.get("sink", "")
-    if sink.isdecimal():
-        dead = dead.filter(sink=int(sink))
-    ids = service.retry_all(dead, person(request), timezone.now(), address(request))
-    messages.success(request, f"{len(ids)} dead {'letter is' if len(ids) == 1 else 'letters are'} sent again.")
-    return redirect("deliveries")
+
+@require_POST
+@requires("respond")
+def discard_all(request: HttpRequest) -> HttpResponse:
+    """Give up on what the filters show."""
+    return _change_all(request, service.discard_all, "discarded")
+
+
+def _change_all(request: HttpRequest, change: Change, done: str) -> HttpResponse:
+    """A range without a filter would be everything there ever was, which nobody means."""
+    said = _said(request.POST)
+    try:
+        if not _query(said):
+            raise Fault("", "Choose which ones: set at least one filter.")
+        ids = change(delivery_filters.wanted(said, timezone.now()), person(request), timezone.now(), address(request))
+    except Fault as fault:
+        messages.error(request, str(fault))
+    else:
+        rest = "; press again for the rest" if len(ids) == service.MOST_IN_A_RANGE else ""
+        messages.success(request, f"{len(ids):,} {'delivery is' if len(ids) == 1 else 'deliveries are'} {done}{rest}.")
+    return redirect(f"{reverse('deliveries')}?{_query(said)}")

@@ -10,11 +10,11 @@ from django.views.decorators.http import require_POST, require_safe
 from routing import access, acknowledgements, silences, tree
 from routing.access import requires
 from routing.models import Acknowledgement, Alert, AlertGroup
+from routing.paging import PAGE, Page, page
 from routing.standing import held
 from routing.views import looking_after
 from routing.views.asking import address, person
 from routing.views.owners import longest_acknowledged, of, owners
-from routing.views.paging import PAGE, Page, page
 from routing.views.show import show
 from routing.views.suggested import of_group
 from routing.views.timeline import timeline

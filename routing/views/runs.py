@@ -11,8 +11,8 @@ from django.views.decorators.http import require_POST, require_safe
 from routing import access, approvals, doorbell
 from routing.access import requires
 from routing.models import ActionRun, Alert
+from routing.paging import page
 from routing.views.asking import address, person
-from routing.views.paging import page
 from routing.views.show import show
 
 State = ActionRun.State

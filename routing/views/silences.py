@@ -16,9 +16,9 @@ from routing.access import requires
 from routing.form_fields import ConditionField, MomentField, SpanField
 from routing.matching import RuleError
 from routing.models import Silence
+from routing.paging import page
 from routing.preview import Preview, preview
 from routing.views.asking import address, person
-from routing.views.paging import page
 from routing.views.show import show
 from routing.views.suggested import like, quoted
 

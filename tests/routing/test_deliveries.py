@@ -393,6 +393,22 @@ def test_a_range_is_sent_again(sink: Sink, bob: User) -> None:
     ids = deliveries.retry_all(Delivery.objects.filter(state="failed"), bob, NOW)
     assert ids == [delivery.pk for delivery in failed]
     assert deliveries.due(NOW) == [sink.pk]
+    entry = AuditEntry.objects.get()
+    assert (entry.verb, entry.target) == ("send again", f"deliveries {ids[0]} to {ids[-1]}")
+    assert (entry.before, entry.after) == (
+        {"states": {"failed": 3}},
+        {"state": "queued", "deliveries": 3, "first": ids[0], "last": ids[-1]},
+    )
+
+
+def test_a_range_is_changed_up_to_a_bound_oldest_first(sink: Sink, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "MOST_IN_A_RANGE", 2)
+    failed = [owed(sink, state="failed").pk for _ in range(3)]
+    dead = Delivery.objects.filter(state="failed")
+    assert deliveries.retry_all(dead, bob, NOW) == failed[:2]
+    assert deliveries.discard_all(dead, bob, NOW) == failed[2:]
+    assert deliveries.discard_all(dead, bob, NOW) == []
+    assert AuditEntry.objects.count() == 2
 
 
 @pytest.mark.parametrize(("state", "done"), [("queued", True), ("failed", True), ("unknown", True), ("sent", False)])

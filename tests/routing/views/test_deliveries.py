@@ -2,8 +2,10 @@
 
 from types import SimpleNamespace
 
+import pytest
 from django.utils import timezone
 
+from routing.delivery_filters import DEAD
 from routing.models import AuditEntry, Delivery
 from tests import build
 
@@ -21,7 +23,20 @@ def test_the_log_is_narrowed_by_state_and_sink(as_user, carol) -> None:
     client = as_user(carol)
     assert [d.sink.name for d in client.get("/deliveries/?state=failed").context["page"].rows] == ["One"]
     assert [d.sink.name for d in client.get(f"/deliveries/?sink={two.pk}").context["page"].rows] == ["Two"]
-    assert len(client.get("/deliveries/?state=nonsense&sink=x").context["page"].rows) == 2
+    answer = client.get("/deliveries/?state=nonsense")
+    assert "&#x27;nonsense&#x27; is no state of a delivery" in answer.content.decode()
+    assert answer.context["page"].rows == []
+
+
+def test_a_tab_shows_the_dead_letters(as_user, bob) -> None:
+    sink = build.sink("slack")
+    letters = {dead(sink).pk, dead(sink, state="unknown").pk}
+    dead(sink, state="sent")
+    client = as_user(bob)
+    tabs = {words: query for words, query, _ in client.get("/deliveries/").context["tabs"]}
+    shown = client.get(f"/deliveries/?{tabs['Dead letters']}")
+    assert {delivery.pk for delivery in shown.context["page"].rows} == letters
+    assert "Change all of these" in shown.content.decode()
 
 
 def test_every_attempt_shows_what_was_sent_and_came_back(as_user, carol, world: SimpleNamespace) -> None:
@@ -39,7 +54,6 @@ def test_a_dead_letter_is_sent_again_or_discarded(as_user, bob, world: SimpleNam
     client.post(f"{address}discard/")
     world.delivery.refresh_from_db()
     assert world.delivery.state == "discarded"
-    client.post("/deliveries/retry-dead/")
     remembered = AuditEntry.objects.filter(target__startswith="delivery:").values_list("verb", "address")
     assert set(remembered) == {("send again", "127.0.0.1"), ("discard", "127.0.0.1")}
 
@@ -57,17 +71,37 @@ def test_what_is_being_sent_is_left_alone(as_user, bob) -> None:
 def test_old_news_of_a_resolved_group_is_not_sent_again_with_the_rest(as_user, bob) -> None:
     sink, over = build.sink("slack"), build.group(build.route(), state="resolved")
     news, end = dead(sink, group=over), dead(sink, group=over, event="resolved")
-    as_user(bob).post("/deliveries/retry-dead/", follow=True)
+    as_user(bob).post("/deliveries/retry/", {"state": DEAD}, follow=True)
     assert dict(Delivery.objects.values_list("pk", "state")) == {news.pk: "failed", end.pk: "queued"}
 
 
-def test_all_dead_letters_of_a_sink_are_sent_again_but_no_tests(as_user, bob) -> None:
+def test_what_the_filters_show_is_sent_again_but_no_tests(as_user, bob) -> None:
     one, two = build.sink("slack", name="One"), build.sink("webhook", name="Two")
     mine, test, other = dead(one), dead(one, event="test"), dead(two)
-    answer = as_user(bob).post("/deliveries/retry-dead/", {"sink": one.pk}, follow=True)
-    assert "1 dead letter is sent again" in answer.content.decode()
+    answer = as_user(bob).post("/deliveries/retry/", {"sink": one.pk, "state": DEAD}, follow=True)
+    assert "1 delivery is sent again" in answer.content.decode()
+    assert answer.redirect_chain[0][0] == f"/deliveries/?state=failed%2Cunknown&sink={one.pk}"
     states = dict(Delivery.objects.values_list("pk", "state"))
     assert states == {mine.pk: "queued", test.pk: "failed", other.pk: "failed"}
+
+
+def test_what_the_filters_show_is_discarded(as_user, bob) -> None:
+    sink = build.sink("slack")
+    letters, sent = [dead(sink), dead(sink)], dead(sink, state="sent")
+    answer = as_user(bob).post("/deliveries/discard/", {"sink": sink.pk}, follow=True)
+    assert "2 deliveries are discarded" in answer.content.decode()
+    states = dict(Delivery.objects.values_list("pk", "state"))
+    assert states == {**{letter.pk: "discarded" for letter in letters}, sent.pk: "sent"}
+
+
+@pytest.mark.parametrize("said", [{}, {"sink": "  "}, {"state": "nonsense"}, {"since": "yesterday"}])
+def test_nothing_is_changed_without_filters_that_can_be_read(as_user, bob, said: dict[str, str]) -> None:
+    letter = dead(build.sink("slack"))
+    for verb in ("retry", "discard"):
+        answer = as_user(bob).post(f"/deliveries/{verb}/", said, follow=True)
+        assert "message error" in answer.content.decode()
+    letter.refresh_from_db()
+    assert letter.state == "failed"
 
 
 def test_a_digest_and_what_stands_in_it_lead_to_each_other(as_user, carol) -> None:
