@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 from django.db import connection
-from django.db.models import BigIntegerField, BooleanField, Field, Func, Q, TextField
+from django.db.models import BigIntegerField, BooleanField, Field, Func, Q, TextField, Value
+from django.db.models.functions import Cast, StrIndex
+from django.db.models.lookups import GreaterThan
 from django.db.models.sql.compiler import SQLCompiler
 
 Sql = tuple[str, tuple[str | int, ...]]
@@ -51,7 +53,7 @@ DIGITS = r"^[+-]?[0-9]{1,18}\Z"
 """A number that was printed: as many digits as both databases keep."""
 
 MOST_PARTS = 8
-"""Of a text with commas, which may be a printed list; one of more parts no index looks for."""
+"""Of a text with commas, which may be a printed list, and of values asked for at once; more are not looked for so."""
 
 
 def can_read(key: str) -> bool:
@@ -140,12 +142,32 @@ class AnyOf(Func):
 
 
 def near(key: str, values: tuple[str, ...]) -> Q:
+    """What finds a field's values sooner than reading the field does, and perhaps finds more."""
+    return _indexed(key, values) if connection.vendor == "postgresql" else _spelled(values)
+
+
+def _spelled(values: tuple[str, ...]) -> Q:
+    """Where a plain text is the value, the JSON has it somewhere: a look that costs a tenth of parsing it."""
+    if len(values) > MOST_PARTS or not all(map(_is_spelled_as_it_is, values)):
+        return Q()
+    found = Q(pk__in=[])
+    for value in values:
+        found |= Q(GreaterThan(StrIndex(Cast("output_fields", TextField()), Value(value)), 0))
+    return found
+
+
+def _is_spelled_as_it_is(value: str) -> bool:
+    """Not where JSON has escapes, nor where it may be a printed list."""
+    return (
+        value != "" and value.isascii() and value.isprintable() and not {'"', "\\"} & set(value) and ", " not in value
+    )
+
+
+def _indexed(key: str, values: tuple[str, ...]) -> Q:
     """What the index over whole `output_fields` can find: a value as a text, as whatever else prints so, and in lists.
 
     Of a list that prints so, the first member is all of it, or what is before one of its commas.
     """
-    if connection.vendor != "postgresql":
-        return Q()
     found = Q(pk__in=[])
     for value in values:
         parts = value.split(", ")
