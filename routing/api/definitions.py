@@ -1,4 +1,4 @@
-"""Lookup tables, inhibitions, maintenance windows and time intervals: list, read, make, replace, change, delete."""
+"""Sinks, tables, inhibitions, windows and intervals: list, read, make, replace, change, delete."""
 
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from routing import definitions
 from routing.api.asking import MOST, address, cut, found
 from routing.api.auth import Bearer, token_of
 from routing.api.faults import told
-from routing.definitions import INHIBITIONS, INTERVALS, LOOKUPS, WINDOWS, Definition
+from routing.definitions import INHIBITIONS, INTERVALS, LOOKUPS, SINKS, WINDOWS, Definition
 from routing.shapes import facts
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Items of the page.")]
@@ -86,4 +86,5 @@ ROUTERS = (
     router_for(INHIBITIONS, "inhibitions"),
     router_for(WINDOWS, "windows"),
     router_for(INTERVALS, "intervals"),
+    router_for(SINKS, "sinks"),
 )

@@ -1,13 +1,17 @@
-"""GET /api/v1/sinks/kinds: which kinds of sinks there are, and the options of each."""
+"""Which kinds of sinks there are with the options of each, and trying a stored one."""
 
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 from ninja import Router, Schema
 
-from routing import sinks
-from routing.api.auth import Bearer
+from routing import deliveries, sinks
+from routing.api.asking import address, found
+from routing.api.auth import Bearer, token_of
+from routing.api.deliveries import AttemptOut, tried
 from routing.kinds import schema
+from routing.models import Sink
 
 router = Router(tags=["sinks"])
 
@@ -38,3 +42,9 @@ def kinds(request: HttpRequest) -> list[dict[str, Any]]:
         }
         for _, kind in sorted(sinks.kinds().items())
     ]
+
+
+@router.post("/sinks/{pk}/test", response=AttemptOut, auth=Bearer("edit"), summary="Send a test message now")
+def test(request: HttpRequest, pk: int) -> dict[str, Any]:
+    """It is tried once, also where the sink is disabled; the answer comes when the attempt is over."""
+    return tried(deliveries.test(found(Sink.objects.all(), pk), token_of(request), timezone.now(), address(request)))

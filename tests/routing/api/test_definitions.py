@@ -26,6 +26,14 @@ MADE: dict[str, dict[str, Any]] = {
         "comment": "",
         "enabled": True,
     },
+    "sinks": {
+        "name": "output",
+        "kind": "stdout",
+        "enabled": True,
+        "most_per_minute": 10,
+        "options": {"prefix": ""},
+        "secrets": {},
+    },
     "intervals": {"name": "nights", "spec": [{"times": [{"start_time": "22:00", "end_time": "24:00"}]}], "comment": ""},
 }
 

@@ -1,8 +1,11 @@
 import pytest
+from django.test import Client
+from pytest_httpserver import HTTPServer
 
 from routing import sinks
-from routing.models import Role
+from routing.models import AuditEntry, Role
 from tests import build
+from tests.routing.api.asking import Caller
 
 pytestmark = pytest.mark.django_db
 
@@ -28,3 +31,32 @@ def test_strangers_and_sensors_do_not_read_it(client, role, status):
     if role:
         build.token(role=role)
     assert asked(client, **({"Authorization": "Bearer sa_test"} if role else {})).status_code == status
+
+
+def test_a_sink_is_made_and_tried_and_its_secrets_are_never_shown(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/TOPSECRET/hook").respond_with_data("thanks, /TOPSECRET/hook", status=200)
+    editor = Caller(client, "editor")
+    url = httpserver.url_for("/TOPSECRET/hook")
+    sink = editor.json("POST", "/sinks", {"name": "hook", "kind": "webhook", "secrets": {"url": url}})
+    assert sink["secrets"] == {"url": {"stored": True}}
+    attempt = editor.json("POST", f"/sinks/{sink['id']}/test")
+    assert (attempt["outcome"], attempt["status"], attempt["number"]) == ("sent", 200, 1)
+    assert "alerts.test" in attempt["request"]
+    shown = f"{editor.get('/sinks')}{attempt}{list(AuditEntry.objects.values())}"
+    assert "TOPSECRET" not in shown
+    assert "***" in attempt["response"]
+    assert AuditEntry.objects.get(verb="test").actor == "token editor token"
+
+
+def test_a_test_that_fails_says_why(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_data("no", status=503)
+    sink = build.sink(secrets={"url": httpserver.url_for("/hook")})
+    attempt = Caller(client, "editor").json("POST", f"/sinks/{sink.pk}/test")
+    assert (attempt["outcome"], attempt["status"], attempt["response"]) == ("failed", 503, "no")
+    assert "trouble (503)" in attempt["error"]
+
+
+def test_a_test_takes_an_editor_and_a_sink(client: Client) -> None:
+    sink = build.sink()
+    assert Caller(client, "responder").refusal("POST", f"/sinks/{sink.pk}/test")[0] == 403
+    assert Caller(client, "editor").refusal("POST", "/sinks/999999/test")[0] == 404
