@@ -6,7 +6,7 @@ The row is the queue; `routing.claims` says who holds it. Everything here may ru
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -23,6 +23,7 @@ from routing.folding import fold
 from routing.messages import alerts_of, message_for
 from routing.models import Alert, AlertGroup, Attempt, Delivery, Sink
 from routing.sinks.base import Outcome, Sender, Verdict
+from routing.templating import worded
 
 log = structlog.get_logger(__name__)
 
@@ -96,9 +97,14 @@ def _sender(sink: Sink) -> Sender | Outcome:
 
 def _outcome(sender: Sender, delivery: Delivery, alerts: dict[str, Alert], kept: dict[int, dict[str, str]]) -> Outcome:
     """Hand the message to the sink. Whatever goes wrong in there is this delivery's trouble and nobody else's."""
+    sink = delivery.sink
     try:
         with tracing.span("delivery.attempt", delivery=delivery.pk, sink=delivery.sink_id, kind=sender.kind):
-            return sender.deliver(message_for(delivery, alerts, kept))
+            usual = message_for(delivery, alerts, kept)
+            message, wrong = worded(usual, sender.takes, sink.title_template, sink.body_template)
+            outcome = sender.deliver(message)
+        said = "; ".join(filter(None, (outcome.error, sender.masked(wrong))))
+        return replace(outcome, error=said)
     except Exception as error:
         # The exception's text may hold what was sent; its class is enough to find it.
         log.error("sink_failed", error=type(error).__name__)

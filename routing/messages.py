@@ -23,6 +23,15 @@ def alerts_of(deliveries: Iterable[Delivery]) -> dict[str, Alert]:
     return found
 
 
+def preview_message(group: AlertGroup | None, now: datetime) -> Message:
+    """What would be told of a group now; without one, the test message."""
+    if group is None:
+        return test_message(UUID(int=0), now)
+    owed = Delivery(group=group, route=group.route, event="firing", reason="a preview", created_at=now)
+    owed.alert_count = group.count
+    return message_for(owed, {})
+
+
 def message_for(
     delivery: Delivery, found: Mapping[str, Alert], receipts: Mapping[int, Mapping[str, str]] | None = None
 ) -> Message:
@@ -31,7 +40,7 @@ def message_for(
     `receipts` are those of the sink, by group.
     """
     if delivery.event == "test" or delivery.group is None:
-        return _test_message(delivery.uuid, delivery.created_at)
+        return test_message(delivery.uuid, delivery.created_at)
     alerts = tuple(_facts(found[uuid]) for uuid in delivery.alert_ids if uuid in found)
     if not alerts:
         newest = Alert.objects.filter(memberships__group=delivery.group).order_by("-pk").first()
@@ -98,7 +107,7 @@ def _of_a_group_without_alerts(group: AlertGroup) -> AlertFacts:
     )
 
 
-def _test_message(uuid: UUID, now: datetime) -> Message:
+def test_message(uuid: UUID, now: datetime) -> Message:
     """What the Test button sends: an invented alert that says so."""
     alert = AlertFacts(
         uuid=uuid,

@@ -54,6 +54,7 @@ def _moment(value: datetime) -> datetime:
 Text = Annotated[str, AfterValidator(_text)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
 Comment = Annotated[str, Field(max_length=255), AfterValidator(_text)]
+Template = Annotated[str, Field(max_length=16 * 1024), AfterValidator(_text)]
 Moment = Annotated[AwareDatetime, AfterValidator(_moment)]
 Json = Annotated[Any, AfterValidator(storable.plain)]
 
@@ -184,6 +185,8 @@ class SinkShape(Shape):
     most_per_minute: Annotated[int, Field(ge=1, le=MOST_NUMBER)] | None = Field(
         None, description="Messages; null is what the kind says."
     )
+    title_template: Template = Field("", description="Jinja; empty: the usual title.")
+    body_template: Template = Field("", description="For a webhook the whole JSON, for e-mail the whole HTML.")
     options: dict[str, Json] = Field(default_factory=dict, description="The kind's own, without the secret ones.")
     secrets: dict[str, SecretValue | None] = Field(
         default_factory=dict, description="The kind's secret options. One that is not named stays; null forgets it."

@@ -68,6 +68,7 @@ urlpatterns = [
     path("routes/<int:pk>/delete/", routes.delete, name="route-delete"),
     path("sinks/", sinks.sinks, name="sinks"),
     path("sinks/new/<slug:kind>/", sinks.new, name="sink-new"),
+    path("sinks/preview/<slug:kind>/", sinks.preview, name="sink-preview"),
     path("sinks/<int:pk>/", sinks.sink, name="sink"),
     path("sinks/<int:pk>/edit/", sinks.edit, name="sink-edit"),
     path("sinks/<int:pk>/test/", sinks.test, name="sink-test"),

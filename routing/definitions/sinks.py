@@ -4,15 +4,20 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
-from routing import audit, deliveries, kinds, sinks
+from routing import audit, deliveries, kinds, sinks, templating
 from routing.access import Actor, insist
 from routing.definitions.base import Definition, Facts
 from routing.faults import Fault
+from routing.messages import test_message
 from routing.models import Sink
 from routing.shapes import SecretShape, SinkShape
+from routing.sinks.base import Sender
+from routing.templating import TemplateError
 
 Kept = str | dict[str, str]
 """A secret as it is stored: itself, or `{"env": NAME}` or `{"file": PATH}` that says where it is read when needed."""
@@ -29,6 +34,8 @@ class _Sinks(Definition[Sink, SinkShape]):
             kind=row.kind,
             enabled=row.enabled,
             most_per_minute=row.most_per_minute,
+            title_template=row.title_template,
+            body_template=row.body_template,
             options=kinds.known(kind.Config, row.config) if kind else row.config,
             secrets={name: place_of(kept) for name, kept in sorted(row.secrets.items())},
         )
@@ -58,8 +65,9 @@ class _Sinks(Definition[Sink, SinkShape]):
             kind({**options, **secrets})
         except (TypeError, ValueError) as error:
             raise Fault("options", str(error)) from None
-        plain = {"name": said.name, "kind": said.kind, "enabled": said.enabled, "most_per_minute": said.most_per_minute}
-        return {**plain, "config": options, "secrets": secrets}
+        _check_templates(said, kind)
+        same = ("name", "kind", "enabled", "most_per_minute", "title_template", "body_template")
+        return {**{name: getattr(said, name) for name in same}, "config": options, "secrets": secrets}
 
     def took_effect(self, row: Sink, now: datetime) -> None:
         deliveries.revive(row, now)
@@ -97,6 +105,21 @@ def _secrets(options: type, said: SinkShape, row: Sink) -> dict[str, Kept]:
         if kinds.needed(field) and name not in found:
             raise Fault(f"secrets.{name}", f"The secret option {name} is needed.")
     return found
+
+
+def _check_templates(said: SinkShape, kind: type[Sender]) -> None:
+    """Raises Fault for a template that cannot be read, or fails already with a test message."""
+    context = templating.context_of(test_message(UUID(int=0), timezone.now()))
+    for part in ("title", "body"):
+        source = getattr(said, f"{part}_template")
+        if not source:
+            continue
+        if not kind.takes.most(part):
+            raise Fault(f"{part}_template", f"{kind.label} takes no {part} of your own; leave this empty.")
+        try:
+            templating.one(source, part, kind.takes, context)
+        except TemplateError as error:
+            raise Fault(f"{part}_template", f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
 
 
 def _words_of(secret: str | dict[str, Any]) -> str:

@@ -29,6 +29,9 @@ class Sink(models.Model):
     """Messages a minute; null is what the kind says."""
     free_at = models.DateTimeField(null=True, blank=True)
     """When the next message may go (`routing.pacing`)."""
+    title_template = models.TextField(blank=True)
+    """A template of the title (`routing.templating`); empty for the usual one."""
+    body_template = models.TextField(blank=True)
     warning = models.CharField(max_length=255, blank=True)
     """What is wrong and can be mended, e.g. the receiver refuses the credentials."""
     last_sent_at = models.DateTimeField(null=True, blank=True)
@@ -100,6 +103,7 @@ class Delivery(models.Model):
             models.Index(fields=["sink", "-created_at"], name="delivery_by_sink"),
             # Read by the overview and by keeping.tidy.
             models.Index(fields=["settled_at"], condition=Q(settled_at__isnull=False), name="delivery_settled"),
+            models.Index(fields=["-created_at"], name="delivery_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -70,6 +70,20 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Templated:
+    """What people may word themselves for a kind of sink, and how long it may be; 0 where they may not."""
+
+    title: int = 0
+    body: int = 0
+    format: str = "text"
+    """Of the body: `text`, which is written as the service needs it and cut, or the whole as `html` or `json`."""
+
+    def most(self, part: str) -> int:
+        """The limit of the `title` or the `body`: characters, bytes in html and json."""
+        return self.title if part == "title" else self.body
+
+
+@dataclass(frozen=True)
 class Message:
     """What is told to a sink, once."""
 
@@ -90,6 +104,10 @@ class Message:
     """What the sink last gave as `Outcome.receipt` for this group; empty before, and for kinds that keep none."""
     other_groups: int = 0
     """Further groups of the same rule that it stands for, where the sink takes fewer messages than there were."""
+
+    title: str = ""
+    """In the words of the sink's own template; empty for the usual ones."""
+    body: str = ""
 
     @property
     def newest(self) -> AlertFacts:
@@ -147,6 +165,8 @@ class Sender(ABC):
     """A Python package that it needs and the server works without; import it where it is used, not at the top."""
     pace: ClassVar[Pace | None] = None
     """What the service takes; more than that waits. A sink may have a limit of its own instead."""
+    takes: ClassVar[Templated] = Templated()
+    """What of a message can be worded by templates."""
     digests: ClassVar[bool] = False
     """Where more waits than the limit lets through, groups of one rule are told in one message. Not for receivers that
     keep something for each group."""

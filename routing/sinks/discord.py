@@ -15,7 +15,7 @@ import orjson
 
 from routing.kinds import Secret, option
 from routing.sinks import markdown, wording
-from routing.sinks.base import Message, Outcome, Pace, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import HttpSender
 
 
@@ -24,6 +24,7 @@ class Discord(HttpSender):
 
     kind = "discord"
     label = "Discord"
+    takes = Templated(title=250, body=1400)
     sends_acknowledged = True
     keeps_receipts = True
     # Thirty in any minute and channel, a burst included (as told in discord-api-docs, issue 367).
@@ -82,7 +83,7 @@ class Discord(HttpSender):
         links = [f"[Open the group]({group.url})"]
         if message.event == "firing":
             links += [f"[Acknowledge]({group.acknowledge_url})", f"[Silence]({group.silence_url})"]
-        description = f"{markdown.text(alert.output or alert.rule, 1400)}\n\n{' · '.join(links)}"
+        description = f"{markdown.text(wording.text(message), 1400)}\n\n{' · '.join(links)}"
         # A field without a value makes Discord refuse the whole message.
         pairs = [(label, value) for label, value in wording.facts(alert) if label != "Rule" and value.strip()][:8]
         fields = [{"name": label, "value": markdown.text(value, 200), "inline": True} for label, value in pairs]

@@ -5,6 +5,7 @@ this sink does. RFC 5321 section 4.2.1: 4xx answers pass, 5xx ones stay.
 """
 
 import hashlib
+import html
 import smtplib
 import socket
 import ssl
@@ -17,11 +18,12 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from django.template.loader import render_to_string
+from django.utils.html import strip_tags
 
 from routing.kinds import Secret, option
 from routing.outbound import AddressRefused, OutboundError, dial, hang_up
 from routing.sinks import wording
-from routing.sinks.base import Message, Outcome, Pace, Sender, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Sender, Templated, Verdict
 
 TIMEOUT = 10.0
 """Seconds for connecting and for each answer."""
@@ -63,6 +65,7 @@ class Email(Sender):
 
     kind = "email"
     label = "E-mail"
+    takes = Templated(title=200, body=128 * 1024, format="html")
     # Exchange Online takes thirty in any minute; a mailbox with more is not read either.
     pace = Pace(25, burst=5)
     digests = True
@@ -170,6 +173,10 @@ class Email(Sender):
         mail["References"] = f"<{hashlib.sha256(message.group.key.encode()).hexdigest()[:32]}@{sender.domain}>"
         # RFC 3834: nobody's holiday reply shall answer it.
         mail["Auto-Submitted"] = "auto-generated"
+        if message.body:
+            mail.set_content(html.unescape(strip_tags(message.body)))
+            mail.add_alternative(message.body, subtype="html")
+            return mail
         context = self._context(message)
         mail.set_content(render_to_string("messages/email.txt", context))
         mail.add_alternative(render_to_string("messages/email.html", context), subtype="html")

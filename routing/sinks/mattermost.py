@@ -13,7 +13,7 @@ import orjson
 from routing.kinds import Secret, option
 from routing.outbound import Answer
 from routing.sinks import markdown, wording
-from routing.sinks.base import Message, Outcome, Pace, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import HttpSender, verdict
 
 # Ids of errors that say the webhook or its channel is not there.
@@ -25,6 +25,7 @@ class Mattermost(HttpSender):
 
     kind = "mattermost"
     label = "Mattermost"
+    takes = Templated(title=300, body=4000)
     # Ten a second where the server has its limit switched on (docs.mattermost.com, "Rate limiting").
     pace = Pace(600, burst=60)
     digests = True
@@ -68,7 +69,7 @@ class Mattermost(HttpSender):
         links = [f"[Open the group]({group.url})"]
         if message.event == "firing":
             links += [f"[Acknowledge]({group.acknowledge_url})", f"[Silence]({group.silence_url})"]
-        parts = [markdown.text(alert.output or alert.rule, 4000)]
+        parts = [markdown.text(wording.text(message), 4000)]
         if tree := wording.process_tree(alert):
             parts.append(f"**Process** {markdown.text(tree, 1000)}")
         if command := wording.command_line(alert):

@@ -10,7 +10,7 @@ from typing import Any
 
 from routing.kinds import Secret, option
 from routing.sinks import wording
-from routing.sinks.base import Message, Outcome, Pace
+from routing.sinks.base import Message, Outcome, Pace, Templated
 from routing.sinks.http import HttpSender, encode
 from sensor.alert import Priority
 
@@ -33,6 +33,7 @@ class PagerDuty(HttpSender):
 
     kind = "pagerduty"
     label = "PagerDuty"
+    takes = Templated(title=1024)
     sends_acknowledged = True
     paging = True
     # 120 in any minute and integration key, a burst included (developer.pagerduty.com, "Events API v2").

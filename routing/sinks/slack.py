@@ -17,7 +17,7 @@ import orjson
 from routing.kinds import Secret, option
 from routing.outbound import Answer
 from routing.sinks import lengths, wording
-from routing.sinks.base import Message, Outcome, Pace, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import HttpSender, verdict
 
 # Slack names these for requests that another try can save (docs.slack.dev, chat.postMessage, "Errors").
@@ -65,6 +65,7 @@ class Slack(HttpSender):
 
     kind = "slack"
     label = "Slack"
+    takes = Templated(title=3000, body=2900)
     sends_acknowledged = True
     keeps_receipts = True
     # One a second and channel; short bursts are tolerated (docs.slack.dev, "Rate limits").
@@ -182,8 +183,7 @@ class Slack(HttpSender):
     def _blocks(self, message: Message) -> list[dict[str, Any]]:
         alert = message.newest
         # An empty text makes Slack refuse the whole message.
-        text = alert.output if alert.output.strip() else wording.headline(message)
-        blocks: list[dict[str, Any]] = [_section(fitted(text, 2900))]
+        blocks: list[dict[str, Any]] = [_section(fitted(wording.text(message), 2900))]
         pairs = [(label, value) for label, value in wording.facts(alert) if label != "Rule"][:8]
         fields = [
             {"type": "mrkdwn", "text": f"*{label}*\n{fitted(wording.cut(value, 300), 1900)}"} for label, value in pairs

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from routing.kinds import Secret, option
 from routing.sinks import wording
-from routing.sinks.base import Message, Outcome, Pace, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import HttpSender, encode
 
 MOST_BYTES = 26_000
@@ -26,6 +26,7 @@ class Teams(HttpSender):
 
     kind = "teams"
     label = "Microsoft Teams"
+    takes = Templated(title=300, body=4000)
     # Four a second, sixty in half a minute (learn.microsoft.com, "Rate limiting for connectors"); workflows name none.
     pace = Pace(60, burst=4)
     digests = True
@@ -84,7 +85,7 @@ class Teams(HttpSender):
         alert, group = message.newest, message.group
         colour = "good" if message.event == "resolved" else _COLOURS[group.priority]
         title = _run(wording.cut(wording.headline(message), 300), weight="bolder", size="medium", color=colour)
-        body = [_text(title), _text(_run(wording.cut(alert.output or alert.rule, longest)))]
+        body = [_text(title), _text(_run(wording.cut(wording.text(message), longest)))]
         pairs = [(label, value) for label, value in wording.facts(alert) if label != "Rule"][:8]
         if tree := wording.process_tree(alert):
             pairs.append(("Process", tree))

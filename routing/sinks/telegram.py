@@ -14,7 +14,7 @@ import orjson
 from routing.kinds import Secret, option
 from routing.outbound import Answer
 from routing.sinks import wording
-from routing.sinks.base import Message, Outcome, Pace, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import LONGEST_WAIT, HttpSender, verdict
 from routing.sinks.lengths import fitted, utf16
 
@@ -36,6 +36,7 @@ class Telegram(HttpSender):
 
     kind = "telegram"
     label = "Telegram"
+    takes = Templated(title=300, body=1200)
     sends_acknowledged = True
     keeps_receipts = True
     # Twenty in any minute and group (core.telegram.org/bots/faq, "My bot is hitting limits").
@@ -106,7 +107,7 @@ class Telegram(HttpSender):
         """The JSON that Telegram gets."""
         alert, group = message.newest, message.group
         # The lengths, before escaping, add up to less than 4,096.
-        parts = [f"<b>{_text(wording.headline(message), 300)}</b>", _text(alert.output or alert.rule, 1200)]
+        parts = [f"<b>{_text(wording.headline(message), 300)}</b>", _text(wording.text(message), 1200)]
         pairs = [(label, value) for label, value in wording.facts(alert) if label != "Rule"][:8]
         if tree := wording.process_tree(alert):
             pairs.append(("Process", tree))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from routing.kinds import Secret, option
 from routing.sinks import document
-from routing.sinks.base import Message, Outcome, Verdict
+from routing.sinks.base import Message, Outcome, Templated, Verdict
 from routing.sinks.http import HttpSender
 
 MOST_BYTES = 256 * 1024
@@ -44,6 +44,7 @@ class Webhook(HttpSender):
 
     kind = "webhook"
     label = "Webhook"
+    takes = Templated(body=MOST_BYTES, format="json")
     sends_acknowledged = True
     digests = True
 
@@ -98,5 +99,5 @@ class Webhook(HttpSender):
         return headers
 
     def body(self, message: Message) -> bytes:
-        """The document, of at most `MOST_BYTES`."""
-        return document.fitted(message, MOST_BYTES)
+        """The document, of at most `MOST_BYTES`, or what the sink's template makes in its place."""
+        return message.body.encode() if message.body else document.fitted(message, MOST_BYTES)

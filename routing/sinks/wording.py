@@ -39,12 +39,20 @@ def one_line(text: str) -> str:
 
 
 def headline(message: Message) -> str:
-    """The message in one line: what, how bad, where."""
+    """The message in one line: what, how bad, where; or as the sink's template words it."""
+    if message.title:
+        return one_line(message.title)
     group = message.group
     where = f" on {message.newest.hostname}" if message.newest.hostname else ""
     more = f" (and {_more(message)})" if message.alert_count > 1 else ""
     state = {"resolved": "Resolved", "acknowledged": "Acknowledged", "test": "Test"}.get(message.event)
     return one_line(f"{state or group.priority.label}: {group.title}{where}{more}")
+
+
+def text(message: Message) -> str:
+    """What happened: the newest alert's text, or as the sink's template words it; never empty."""
+    said = message.body or message.newest.output
+    return said if said.strip() else headline(message)
 
 
 def _more(message: Message) -> str:

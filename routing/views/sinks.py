@@ -12,28 +12,47 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from routing import access, definitions, deliveries, pacing
+from routing import access, definitions, deliveries, pacing, templating
 from routing import sinks as kinds_of_sinks
 from routing.access import requires
 from routing.definitions import SINKS
 from routing.definitions.sinks import switch
 from routing.faults import Fault
 from routing.forms import OptionsForm, form_for
-from routing.models import Attempt, Route, Sink
-from routing.sinks.base import Sender
+from routing.messages import preview_message
+from routing.models import AlertGroup, Attempt, Route, Sink
+from routing.sinks.base import Sender, Templated
+from routing.templating import TemplateError
 from routing.views.asking import address, person
 from routing.views.refusing import refuse
 from routing.views.show import show
+
+PARTS = ("title", "body")
+_TAKEN = {
+    "text": "A template in your own words (docs/sinks.md); empty for the usual ones.",
+    "html": "A template of the whole HTML; values are escaped. Empty for the usual one.",
+    "json": "A template of the whole JSON; write values with |tojson. Empty for the usual one.",
+}
 
 
 class SinkForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     class Meta:
         model = Sink
-        fields = ("name", "most_per_minute")
-        labels = {"most_per_minute": "Most messages a minute"}  # noqa: RUF012  # as Django has it
+        fields = ("name", "most_per_minute", "title_template", "body_template")
+        labels = {"most_per_minute": "Most messages a minute", "title_template": "Title", "body_template": "Body"}  # noqa: RUF012  # as Django has it
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
+        takes = _kind(self.instance.kind).takes
+        for part in PARTS:
+            field = self.fields[f"{part}_template"]
+            if not takes.most(part):
+                del self.fields[f"{part}_template"]
+                continue
+            field.help_text = _TAKEN[takes.format if part == "body" else "text"]
+            field.widget = forms.Textarea(
+                attrs={"rows": 1 if part == "title" else 4, "class": "condition", "spellcheck": "false"}
+            )
         own = pacing.pace_of(Sink(kind=self.instance.kind))
         usual = f"{own.per_minute}, which the service takes" if own else "no limit"
         self.fields["most_per_minute"].help_text = f"What is more than that waits, nothing is lost. Empty: {usual}."
@@ -141,6 +160,19 @@ def _edit(request: HttpRequest, sink: Sink) -> HttpResponse:
     if data is not None and form.is_valid() and options.is_valid() and (saved := _saved(request, sink, form, options)):
         messages.success(request, f"{saved.name} is saved. Press Test to see whether it works.")
         return redirect("sink", pk=saved.pk)
+    if data is not None and form.is_valid() and options.is_valid():
+        changes = {**form.cleaned_data, "kind": sink.kind, "config": options.plain(), "secrets": options.secret()}
+        stored = sink if sink.pk else None
+        try:
+            saved = definitions.save(SINKS, stored, changes, person(request), timezone.now(), address(request))
+        except Fault as fault:
+            if fault.field in form.fields:
+                form.add_error(fault.field, str(fault))
+            else:
+                options.add_error(None, str(fault))
+        else:
+            messages.success(request, f"{saved.name} is saved. Press Test to see whether it works.")
+            return redirect("sink", pk=saved.pk)
     context = {"form": form, "options": options, "sink": sink, "label": kind.label, "missing": kind.missing()}
     return show(request, "sinks/edit.html", context)
 
@@ -155,6 +187,43 @@ def _saved(request: HttpRequest, sink: Sink, form: SinkForm, options: OptionsFor
     except Fault as fault:
         refuse(fault, form, options)
         return None
+
+
+@dataclass(frozen=True)
+class Worded:
+    """What a template makes, and how much of the limit it takes."""
+
+    part: str
+    text: str
+    wrong: str
+    size: int
+    most: int
+    unit: str
+
+
+@require_POST
+@requires("edit")
+def preview(request: HttpRequest, kind: str) -> HttpResponse:
+    """What templates make of the newest group, as a part of a page; nothing is stored or sent."""
+    takes = _kind(kind).takes
+    newest = AlertGroup.objects.select_related("route").order_by("-last_seen_at").first()
+    context = templating.context_of(preview_message(newest, timezone.now()))
+    made = [
+        _worded(part, source, takes, context)
+        for part in PARTS
+        if takes.most(part) and (source := request.POST.get(f"{part}_template", "").strip())
+    ]
+    return show(request, "sinks/_preview.html", {"made": made, "group": newest})
+
+
+def _worded(part: str, source: str, takes: Templated, context: dict[str, Any]) -> Worded:
+    unit = "characters" if part == "title" or takes.format == "text" else "bytes"
+    try:
+        text, wrong = templating.one(source, part, takes, context), ""
+    except TemplateError as error:
+        text, wrong = "", str(error)
+    size = len(text) if unit == "characters" else len(text.encode())
+    return Worded(part, text, wrong, size, takes.most(part), unit)
 
 
 @require_safe

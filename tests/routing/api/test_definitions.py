@@ -31,6 +31,8 @@ MADE: dict[str, dict[str, Any]] = {
         "kind": "stdout",
         "enabled": True,
         "most_per_minute": 10,
+        "title_template": "",
+        "body_template": "",
         "options": {"prefix": ""},
         "secrets": {},
     },

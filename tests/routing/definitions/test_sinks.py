@@ -31,6 +31,8 @@ def test_a_sink_is_stored_with_its_secrets_apart_and_none_is_given_back_or_remem
         "kind": "webhook",
         "enabled": True,
         "most_per_minute": None,
+        "title_template": "",
+        "body_template": "",
         "options": {"method": "PUT"},
         "secrets": places,
     }
@@ -128,3 +130,19 @@ def test_only_who_may_edit_pauses_and_resumes(erin: User, bob: User) -> None:
     assert (Sink.objects.get().enabled, Sink.objects.get().failures) == (True, 0)
     assert Delivery.objects.get(pk=waiting.pk).next_attempt_at == NOW
     assert [entry.verb for entry in AuditEntry.objects.order_by("pk")] == ["pause", "resume"]
+
+
+@pytest.mark.parametrize(
+    ("templates", "said"),
+    [
+        ({"title_template": "x"}, "Webhook takes no title of your own"),
+        ({"body_template": "{}\n{{ x|nope }}"}, "Line 2: No filter named 'nope'"),
+        ({"body_template": "[{{ alert.rule }}]"}, "It makes no JSON"),
+        ({"body_template": "x" * 20_000}, "at most 16384"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_refused(templates: dict[str, str], said: str, erin: User) -> None:
+    with pytest.raises(Fault, match=said) as fault:
+        saved(erin, **templates)
+    assert fault.value.field == next(iter(templates))
+    assert not Sink.objects.exists()

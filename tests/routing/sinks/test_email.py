@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -286,3 +287,15 @@ def test_an_address_that_is_none_is_said_to_be(address: str) -> None:
     outcome = sender(25, recipients=address).deliver(samples.message())
     assert outcome.verdict is Verdict.FAILED
     assert "address" in outcome.error
+
+
+def test_a_mail_in_a_sinks_own_words_is_html_and_what_is_left_of_it_as_text() -> None:
+    sender = Email({"host": "127.0.0.1", "sender": "a@b.example", "recipients": "c@d.example"})
+    message = replace(samples.message("firing"), title="Own <title>", body="<p>Own &amp; <b>bold</b></p>")
+    mail = sender.mail(message)
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert mail["Subject"] == "Own <title>"
+    assert text
+    assert text.get_content().strip() == "Own & bold"
+    assert html
+    assert html.get_content().strip() == "<p>Own &amp; <b>bold</b></p>"

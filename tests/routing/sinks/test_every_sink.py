@@ -298,3 +298,27 @@ def test_every_option_says_what_it_is_for(kind: str) -> None:
     for field in dataclasses.fields(sinks.kinds()[kind].Config):
         assert field.metadata["help"]
         assert field.metadata["label"]
+
+
+WORDED = dataclasses.replace(
+    samples.message("firing"), title="Own <title> & more", body="Own <body> & more " + "é" * 9_000
+)
+
+
+@pytest.mark.parametrize("kind", [name for name in OVER_HTTP if sinks.kinds()[name].takes.title])
+def test_a_title_in_a_sinks_own_words_is_sent(kind: str, address: str, httpserver: HTTPServer) -> None:
+    answer(httpserver, 200, success(kind))
+    sender(kind, address).deliver(WORDED)
+    assert "Own " in json.dumps(documents(httpserver.log[0][0]))
+
+
+@pytest.mark.parametrize(
+    "kind", [name for name in KINDS if sinks.kinds()[name].takes.body and sinks.kinds()[name].takes.format == "text"]
+)
+def test_a_body_in_a_sinks_own_words_is_cut_to_its_limit(kind: str, address: str, httpserver: HTTPServer) -> None:
+    answer(httpserver, 200, success(kind))
+    sender(kind, address).deliver(WORDED)
+    most = sinks.kinds()[kind].takes.body
+    sent = json.dumps(documents(httpserver.log[0][0]), ensure_ascii=False)
+    assert "body" in sent
+    assert most - 200 < sent.count("é") <= most

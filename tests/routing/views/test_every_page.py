@@ -39,6 +39,7 @@ POSTS = {
     "route-move",
     "route-restore",
     "route-delete",
+    "sink-preview",
     "sink-test",
     "sink-pause",
     "sink-resume",
@@ -74,7 +75,7 @@ def address(name: str, world: SimpleNamespace) -> str:
         "token": {"pk": world.token.pk},
         "rule": {"pk": world.file.pk, "number": world.ruleset.number},
     }
-    special = {"sink-new": {"kind": "slack"}, "action-new": {"kind": "kill_process"}}
+    special = {"sink-new": {"kind": "slack"}, "sink-preview": {"kind": "slack"}, "action-new": {"kind": "kill_process"}}
     wanted = set(PATTERNS[name].pattern.converters)
     given = special.get(name) or {key: value for key, value in things.get(owner, {}).items() if key in wanted}
     return reverse(name, kwargs=given)

@@ -158,3 +158,39 @@ def test_a_sink_is_deleted_only_when_no_route_leads_there(as_user, erin, world: 
     assert client.post(f"/sinks/{world.sink.pk}/delete/").url == "/sinks/"
     assert not Sink.objects.exists()
     assert "SECRET" not in str(AuditEntry.objects.get(verb="delete").before)
+
+
+def test_templates_are_previewed_with_the_newest_group_against_the_limit(as_user, erin, world: SimpleNamespace) -> None:
+    said = {"title_template": "Look: {{ alert.rule }}", "body_template": "{{ alert.output|nope }}"}
+    text = as_user(erin).post("/sinks/preview/slack/", said).content.decode()
+    assert "Look: Read sensitive file" in text
+    assert "25 of 3000 characters" in text
+    assert "line 1: No filter named" in text
+    assert f'href="/groups/{world.group.pk}/"' in text
+    long = {"body_template": "{% for a in range(60) %}" + "x" * 50 + "{% endfor %}"}
+    assert "3000 of 2900 characters: the end will be cut" in (
+        as_user(erin).post("/sinks/preview/slack/", long).content.decode()
+    )
+
+
+def test_what_an_alert_says_does_no_harm_to_a_preview(as_user, erin, world: SimpleNamespace) -> None:
+    text = as_user(erin).post("/sinks/preview/slack/", {"body_template": "{{ alert.output }}"}).content.decode()
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script>" not in text
+
+
+def test_without_alerts_a_preview_is_of_a_test_message(as_user, erin) -> None:
+    client = as_user(erin)
+    assert "Of a test message" in client.post("/sinks/preview/slack/", {"title_template": "x"}).content.decode()
+    assert "the usual words" in client.post("/sinks/preview/slack/", {}).content.decode()
+    assert client.post("/sinks/preview/pigeon/", {}).status_code == 404
+
+
+def test_a_wrong_template_is_shown_at_its_field_and_only_where_the_kind_takes_one(as_user, erin) -> None:
+    client = as_user(erin)
+    answer = client.post("/sinks/new/slack/", {**SLACK, "body_template": "{{ 1 }}\n{% if %}"})
+    assert "Line 2: " in answer.context["form"].errors["body_template"][0]
+    client.post("/sinks/new/slack/", {**SLACK, "body_template": "{{ alert.rule }}"})
+    assert Sink.objects.get().body_template == "{{ alert.rule }}"
+    assert "title_template" not in client.get("/sinks/new/webhook/").context["form"].fields
+    assert 'hx-post="/sinks/preview/' not in client.get("/sinks/new/stdout/").content.decode()
