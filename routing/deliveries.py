@@ -22,6 +22,7 @@ from routing.claims import LEASE, Claimed, State, Tried
 from routing.folding import fold
 from routing.messages import alerts_of, message_for
 from routing.models import Alert, AlertGroup, Attempt, Delivery, Sink
+from routing.references import MissingSecret, resolved
 from routing.sinks.base import Outcome, Sender, Verdict
 from routing.templating import worded
 
@@ -88,7 +89,10 @@ def try_all(claimed: list[Claimed], now: datetime) -> list[Attempt]:
 def _sender(sink: Sink) -> Sender | Outcome:
     """The sink's sender, or why there is none."""
     try:
-        return sinks.sender_for(sink.kind, {**sink.config, **sink.secrets})
+        return sinks.sender_for(sink.kind, {**sink.config, **resolved(sink.secrets)})
+    except MissingSecret as error:
+        # As with refused credentials, somebody must mend something first.
+        return Outcome(Verdict.CREDENTIALS, f"{error}.")
     except KeyError:
         return Outcome(Verdict.FAILED, f"There is no kind of sink called {sink.kind!r} in this version")
     except TypeError:

@@ -169,6 +169,9 @@ INGEST_MAX_BACKLOG = env.number("INGEST_MAX_BACKLOG", 2_000_000)
 RETENTION_DAYS = env.number("RETENTION_DAYS", 30)
 # Private, loopback and link-local addresses that sinks may reach, as CIDR blocks.
 OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW", "")
+# Sinks may have their secrets in these variables and below this folder, and nowhere else.
+SECRETS_ENV = env.words("SECRETS_ENV", "SINK_*")
+SECRETS_DIR = env.text("SECRETS_DIR", "/run/secrets")
 
 # How much workers give way to the web processes of the same machine: 0 is not at all, 19 is most (nice(2)).
 WORKER_NICE = env.number("WORKER_NICE", 5)

@@ -17,7 +17,7 @@ class Sink(models.Model):
     config = models.JSONField(default=dict, blank=True)
     """The kind's options, except the secret ones."""
     secrets = EncryptedJSONField(default=dict)
-    """The kind's secret options, encrypted at rest."""
+    """The kind's secret options, encrypted at rest: texts, or where they are kept (`routing.references`)."""
     enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=255, blank=True)
     """Why the product itself stopped using it, e.g. the receiver answered 410."""

@@ -160,19 +160,6 @@ def _edit(request: HttpRequest, sink: Sink) -> HttpResponse:
     if data is not None and form.is_valid() and options.is_valid() and (saved := _saved(request, sink, form, options)):
         messages.success(request, f"{saved.name} is saved. Press Test to see whether it works.")
         return redirect("sink", pk=saved.pk)
-    if data is not None and form.is_valid() and options.is_valid():
-        changes = {**form.cleaned_data, "kind": sink.kind, "config": options.plain(), "secrets": options.secret()}
-        stored = sink if sink.pk else None
-        try:
-            saved = definitions.save(SINKS, stored, changes, person(request), timezone.now(), address(request))
-        except Fault as fault:
-            if fault.field in form.fields:
-                form.add_error(fault.field, str(fault))
-            else:
-                options.add_error(None, str(fault))
-        else:
-            messages.success(request, f"{saved.name} is saved. Press Test to see whether it works.")
-            return redirect("sink", pk=saved.pk)
     context = {"form": form, "options": options, "sink": sink, "label": kind.label, "missing": kind.missing()}
     return show(request, "sinks/edit.html", context)
 
@@ -241,7 +228,7 @@ def sink(request: HttpRequest, pk: int) -> HttpResponse:
         "word": word,
         "options": sorted(shown.config.items()),
         "pace": pacing.pace_of(shown),
-        "secrets": sorted(shown.secrets),
+        "secrets": sorted(SINKS.facts_of(shown)["secrets"].items()),
         "recent": shown.deliveries.select_related("group").order_by("-created_at", "-pk")[:15],
         "attempt": Attempt.objects.filter(delivery__sink=shown, delivery__event="test").order_by("-pk").first(),
         "routes": shown.routes.all(),
