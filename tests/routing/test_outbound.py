@@ -81,6 +81,41 @@ def test_a_name_with_one_inner_address_is_refused(monkeypatch: pytest.MonkeyPatc
         dial_check("two-faced.example", 443)
 
 
+def test_a_name_that_changes_between_the_check_and_the_connection_changes_nothing(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, settings: object
+) -> None:
+    """DNS rebinding: the connection goes to the address that was checked, and the next one is checked anew."""
+    settings.OUTBOUND_ALLOW = ["127.0.0.1/32"]  # type: ignore[attr-defined]
+    httpserver.expect_request("/").respond_with_data("", headers={"Connection": "close"})
+    looked_up: list[str] = []
+
+    def two_faced(host: str, port: int, *_: object, **__: object) -> list[object]:
+        # The second answer is an address inside that is not allowed.
+        looked_up.append(host)
+        address = "127.0.0.1" if len(looked_up) == 1 else "127.0.0.2"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two_faced)
+    url = f"http://rebinding.example:{httpserver.port}/"
+    assert request("GET", url).status == 200
+    assert looked_up == ["rebinding.example"]
+    with pytest.raises(AddressRefused, match=r"127\.0\.0\.2"):
+        request("GET", url)
+    assert (len(looked_up), len(httpserver.log)) == (2, 1)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_leads_inside(httpserver: HTTPServer, settings: object, status: int) -> None:
+    settings.OUTBOUND_ALLOW = ["127.0.0.1/32"]  # type: ignore[attr-defined]
+    headers = {"Location": f"http://127.0.0.2:{httpserver.port}/inside", "Refresh": "0; url=/inside"}
+    httpserver.expect_request("/from").respond_with_data("", status, headers=headers)
+    assert request("POST", httpserver.url_for("/from"), body=b"x").status == status
+    assert [seen.path for seen, _ in httpserver.log] == ["/from"]
+    # Somebody who enters the address that it led to is refused there, too.
+    with pytest.raises(AddressRefused):
+        request("POST", headers["Location"], body=b"x")
+
+
 @pytest.mark.parametrize(
     "url", ["http://127.1/", "http://2130706433/", "http://0x7f000001/", "http://[::ffff:7f00:1]/"]
 )

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.http import http_date
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -105,6 +106,7 @@ def test_a_status_means_the_same_to_every_sink(
         ("-1", None),
         ("nan", None),
         ("1e9", 86400.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", None),
         ("Mon, 99999999999999999999 Jan 2026 00:00:00 GMT", None),
     ],
 )
@@ -113,6 +115,17 @@ def test_retry_after_is_understood(
 ) -> None:
     answer(httpserver, 429, **({"Retry-After": header} if header else {}))
     assert sender(kind, address).deliver(samples.message()).retry_after == seconds
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+@pytest.mark.parametrize(("ahead", "least", "most"), [(120, 110, 120), (10**6, 86_400, 86_400)])
+def test_a_date_in_retry_after_is_waited_for(
+    kind: str, ahead: int, least: float, most: float, httpserver: HTTPServer, address: str
+) -> None:
+    answer(httpserver, 429, **{"Retry-After": http_date(timezone.now().timestamp() + ahead)})
+    waits = sender(kind, address).deliver(samples.message()).retry_after
+    assert waits is not None
+    assert least <= waits <= most
 
 
 @pytest.mark.parametrize("kind", [kind for kind in OVER_HTTP if sinks.kinds()[kind].digests])
