@@ -23,6 +23,7 @@ from routing.folding import fold
 from routing.messages import alerts_of, message_for
 from routing.models import Alert, AlertGroup, Attempt, Delivery, Sink
 from routing.references import MissingSecret, resolved
+from routing.settling import HEALTHY
 from routing.sinks.base import Outcome, Sender, Verdict
 from routing.templating import worded
 
@@ -198,7 +199,7 @@ def _change(wanted: QuerySet[Delivery], change: Change, by: Actor, now: datetime
 def revive(sink: Sink, now: datetime) -> None:
     """After a sink was mended or enabled: forget its trouble, and what waits for it is due at once."""
     with transaction.atomic():
-        Sink.objects.filter(pk=sink.pk).update(failures=0, open_until=None, warning="", disabled_reason="")
+        Sink.objects.filter(pk=sink.pk).update(**HEALTHY, warning="", disabled_reason="")
         Delivery.objects.filter(sink=sink, state=State.QUEUED, next_attempt_at__gt=now).update(next_attempt_at=now)
 
 

@@ -8,6 +8,9 @@ from routing import backoff
 from routing.models import Attempt, Delivery
 from routing.sinks.base import Outcome, Sender, Verdict
 
+HEALTHY: dict[str, Any] = {"failures": 0, "failing_since": None, "open_until": None}
+"""Of a sink that works, or that somebody mended."""
+
 
 @dataclass(frozen=True)
 class Settlement:
@@ -33,12 +36,13 @@ def settle(
 
     `failures` is the sink's count before it, `roll` in [0, 1).
     """
+    begun = {} if failures else {"failing_since": now}
     match outcome.verdict:
         case Verdict.SENT:
             return Settlement(
                 Attempt.Outcome.SENT,
                 {"state": Delivery.State.SENT, "settled_at": now, "error": outcome.error},
-                {"failures": 0, "open_until": None, "warning": "", "last_error": "", "last_sent_at": now},
+                {**HEALTHY, "warning": "", "last_error": "", "last_sent_at": now},
             )
         case Verdict.FAILED:
             return Settlement(Attempt.Outcome.FAILED, _given_up(outcome, now), {"last_error": outcome.error})
@@ -47,9 +51,9 @@ def settle(
             return Settlement(
                 Attempt.Outcome.FAILED,
                 _given_up(outcome, now),
-                {"enabled": False, "disabled_reason": reason, "last_error": outcome.error},
+                {"enabled": False, "disabled_reason": reason, "last_error": outcome.error, **begun},
             )
-    troubled: dict[str, Any] = {"failures": failures + 1, "last_error": outcome.error}
+    troubled: dict[str, Any] = {"failures": failures + 1, "last_error": outcome.error, **begun}
     pause = backoff.breaker_pause(failures + 1, seconds)
     if pause is not None:
         troubled["open_until"] = now + pause

@@ -15,7 +15,20 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from routing import approvals, auditor, days, deadman, deliveries, doorbell, executor, keeping, metrics, pipeline, signs
+from routing import (
+    approvals,
+    auditor,
+    days,
+    deadman,
+    deliveries,
+    doorbell,
+    executor,
+    failing,
+    keeping,
+    metrics,
+    pipeline,
+    signs,
+)
 from routing.auditor import What
 from routing.models import Attempt
 from routing.pipeline import Planned
@@ -89,7 +102,7 @@ def sweep() -> None:
     """Every second: what is due, what somebody forgot to ring for, and what a dead worker left behind."""
     now = timezone.now()
     signs.leave(signs.Part.WORKER, now)
-    failed = [step for step in (_route, _flush, _deliver, _respond) if not _done(step, now)]
+    failed = [step for step in (_route, _flush, _deliver, _tell_failing, _respond) if not _done(step, now)]
     if not failed:
         signs.leave(signs.Part.SWEEP, now)
 
@@ -178,6 +191,11 @@ def _flush(now: datetime) -> None:
 def _deliver(now: datetime) -> None:
     deliveries.take_back(now)
     ring_sinks(deliveries.due(now))
+
+
+def _tell_failing(now: datetime) -> None:
+    # The next sweep routes what this raises.
+    failing.tell(now)
 
 
 def _respond(now: datetime) -> None:

@@ -23,6 +23,10 @@ class Sink(models.Model):
     """Why the product itself stopped using it, e.g. the receiver answered 410."""
     failures = models.PositiveIntegerField(default=0)
     """Failed attempts since the last success."""
+    failing_since = models.DateTimeField(null=True, blank=True)
+    """When the first of those was; also when the product itself stopped using it."""
+    told_failing_at = models.DateTimeField(null=True, blank=True)
+    """When an alert last said that it fails (`routing.failing`)."""
     open_until = models.DateTimeField(null=True, blank=True)
     """The circuit breaker: nothing is sent before this time."""
     most_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from routing import backoff
-from routing.settling import Settlement, settle
+from routing.settling import HEALTHY, Settlement, settle
 from routing.sinks.base import Outcome, Verdict
 from routing.sinks.pagerduty import PagerDuty
 from routing.sinks.webhook import Webhook
@@ -19,14 +19,16 @@ def settled(outcome: Outcome, **changes: Any) -> Settlement:
 def test_a_success_ends_the_delivery_and_the_sinks_trouble() -> None:
     found = settled(Outcome(Verdict.SENT), failures=7)
     assert (found.attempt, found.delivery["state"]) == ("sent", "sent")
-    assert found.sink == {"failures": 0, "open_until": None, "warning": "", "last_error": "", "last_sent_at": NOW}
+    assert found.sink == {**HEALTHY, "warning": "", "last_error": "", "last_sent_at": NOW}
+    assert HEALTHY == {"failures": 0, "failing_since": None, "open_until": None}
 
 
 def test_trouble_queues_it_again_for_later() -> None:
     found = settled(Outcome(Verdict.RETRY, "no luck"))
     assert (found.attempt, found.delivery["state"]) == ("retry", "queued")
     assert found.delivery["next_attempt_at"] == NOW + timedelta(seconds=5)
-    assert found.sink == {"failures": 1, "last_error": "no luck"}
+    assert found.sink == {"failures": 1, "last_error": "no luck", "failing_since": NOW}
+    assert "failing_since" not in settled(Outcome(Verdict.RETRY), failures=1).sink
 
 
 def test_the_fifth_trouble_in_a_row_leaves_the_sink_alone() -> None:

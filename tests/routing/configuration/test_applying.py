@@ -82,7 +82,7 @@ def test_the_example_says_what_there_is_to_say() -> None:
     applied(EXAMPLE)
     payments = Route.objects.get(name="Payments")
     assert (payments.parent and payments.parent.name, payments.steps.get().after) == ("Critical", 900)
-    assert Sink.objects.get(name="Slack").secrets == {"bot_token": {"env": "SLACK_BOT_TOKEN"}}
+    assert Sink.objects.get(name="Slack").secrets == {"bot_token": {"env": "SINK_SLACK_BOT_TOKEN"}}
     assert Silence.objects.get().by == "apply"
     assert [version.by for version in RouteVersion.objects.all()] == ["apply"] * 3
 

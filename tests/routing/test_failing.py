@@ -1,0 +1,90 @@
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from pytest_httpserver import HTTPServer
+
+from routing import access, deliveries, failing, pipeline
+from routing.models import Alert, Delivery, Sink, Token
+from tests import build
+from tests.build import NOW, owed
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("that_day")]
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def sink() -> Sink:
+    """One that is owed a message and fails since ten minutes."""
+    ill = build.sink(name="Slack #sec", failures=7, failing_since=NOW - failing.AFTER, last_error="It is down (503)")
+    owed(ill)
+    return ill
+
+
+def test_a_sink_that_fails_for_ten_minutes_is_told_of_once_an_hour(sink: Sink) -> None:
+    told = [failing.tell(NOW + after) for after in (-MINUTE, 0 * MINUTE, MINUTE, 59 * MINUTE, 60 * MINUTE)]
+    assert told == [0, 1, 0, 0, 1]
+    first = Alert.objects.earliest("time")
+    assert (first.rule, first.source, first.own_node) == ("Sink is failing", "sensorapp", False)
+    assert first.output == "The sink Slack #sec has been failing for 10 min: It is down (503)"
+    assert first.output_fields["sink.name"] == "Slack #sec"
+    assert first.time == NOW
+    assert Alert.objects.values("fingerprint").distinct().count() == 1
+
+
+def test_the_alert_goes_another_sinks_way(sink: Sink) -> None:
+    other = build.sink("slack", name="the other")
+    build.route(condition="alert.source = sensorapp").sinks.add(other)
+    failing.tell(NOW)
+    pipeline.route_pending(NOW, 10)
+    pipeline.flush_due(NOW)
+    assert Delivery.objects.get(sink=other).group.title == "Sink is failing"
+
+
+def test_two_sinks_are_told_of_apart(sink: Sink) -> None:
+    owed(build.sink(name="another", failing_since=NOW - failing.AFTER))
+    assert failing.tell(NOW) == 2
+    assert {alert.output_fields["sink.name"] for alert in Alert.objects.all()} == {"Slack #sec", "another"}
+    assert Token.objects.get().revoked_at is not None
+    assert access.role_of(Token.objects.get()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"failing_since": None}, 0),
+        ({"enabled": False}, 0),
+        ({"enabled": False, "disabled_reason": "410"}, 1),
+    ],
+)
+def test_one_that_works_or_that_a_person_paused_is_not_told_of(sink: Sink, changes: dict, told: int) -> None:
+    Sink.objects.update(**changes)
+    assert failing.tell(NOW) == told
+
+
+def test_one_that_is_owed_nothing_is_not_told_of(sink: Sink) -> None:
+    Delivery.objects.update(state="failed")
+    assert failing.tell(NOW) == 0
+
+
+def test_it_fails_from_its_first_failure_until_it_works_or_is_mended(httpserver: HTTPServer, erin: User) -> None:
+    sink = build.sink(secrets={"url": httpserver.url_for("/hook")})
+    delivery = owed(sink)
+    httpserver.expect_request("/hook").respond_with_data("", 503)
+    since = []
+    for hours in (0, 1):
+        deliveries.send_next(sink.pk, 1, NOW + timedelta(hours=hours))
+        sink.refresh_from_db()
+        since.append(sink.failing_since)
+    assert since[0] == since[1]
+    assert since[0] is not None
+    assert NOW <= since[0] < NOW + MINUTE
+    deliveries.revive(sink, NOW)
+    sink.refresh_from_db()
+    assert sink.failing_since is None
+    deliveries.send_next(sink.pk, 1, NOW + timedelta(hours=2))
+    httpserver.clear()
+    httpserver.expect_request("/hook").respond_with_data("", 200)
+    deliveries.send_next(sink.pk, 1, NOW + timedelta(hours=3))
+    sink.refresh_from_db()
+    assert (sink.failing_since, sink.last_sent_at is not None) == (None, True)
