@@ -15,9 +15,9 @@ from routing.definitions.base import Definition, Facts
 from routing.faults import Fault
 from routing.messages import test_message
 from routing.models import Sink
+from routing.sandbox import TemplateError
 from routing.shapes import SecretShape, SinkShape
 from routing.sinks.base import Sender
-from routing.templating import TemplateError
 
 Kept = str | dict[str, str]
 """A secret as it is stored: itself, or `{"env": NAME}` or `{"file": PATH}` that says where it is read when needed."""

@@ -21,8 +21,8 @@ from routing.faults import Fault
 from routing.forms import OptionsForm, form_for
 from routing.messages import preview_message
 from routing.models import AlertGroup, Attempt, Route, Sink
+from routing.sandbox import TemplateError
 from routing.sinks.base import Sender, Templated
-from routing.templating import TemplateError
 from routing.views.asking import address, person
 from routing.views.refusing import refuse
 from routing.views.show import show

@@ -86,43 +86,6 @@ def test_what_a_sink_remembers_of_a_group_comes_back_with_its_next_message(https
     assert asked == [first, changed, told, changed, told, first]
 
 
-def test_a_secret_is_read_where_it_is_kept_and_a_missing_one_warns(
-    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sink = build.sink("webhook", secrets={"url": {"env": "SINK_HOOK"}})
-    delivery = about_a_group(sink)
-    send(delivery.pk, NOW)
-    sink.refresh_from_db()
-    delivery.refresh_from_db()
-    assert "The variable SINK_HOOK, which holds url, is not set" in sink.warning
-    assert (delivery.state, delivery.error, delivery.attempts.get().error) == ("queued", sink.warning, sink.warning)
-    monkeypatch.setenv("SINK_HOOK", httpserver.url_for("/TOPSECRET/hook"))
-    answer(httpserver, 200, f"thanks for {httpserver.url_for('/TOPSECRET/hook')}")
-    attempt = send(delivery.pk, LATER)
-    sink.refresh_from_db()
-    assert (attempt.outcome, attempt.response, sink.warning) == ("sent", "thanks for ***", "")
-
-
-def test_a_sink_words_its_messages_itself(sink: Sink, httpserver: HTTPServer) -> None:
-    Sink.objects.update(body_template='{"what": {{ alert.rule|tojson }}, "on": {{ alert.hostname|tojson }}}')
-    answer(httpserver, 200)
-    send(about_a_group(sink).pk, NOW)
-    assert httpserver.log[0][0].get_json() == {"what": "Read sensitive file", "on": "node-1"}
-
-
-def test_where_the_words_fail_the_usual_ones_are_sent_and_the_attempt_says_so(
-    sink: Sink, httpserver: HTTPServer
-) -> None:
-    Sink.objects.update(body_template='{"pid": {{ alert.fields["proc.pid"] / 0 }}}')
-    answer(httpserver, 200)
-    delivery = about_a_group(sink)
-    attempt = send(delivery.pk, NOW)
-    assert httpserver.log[0][0].get_json()["type"] == "alerts.firing"
-    delivery.refresh_from_db()
-    said = "The body template failed (line 1: division by zero), so the usual body was sent"
-    assert (delivery.state, delivery.error, attempt.error) == ("sent", said, said)
-
-
 def test_a_test_message_leaves_nothing_to_remember(httpserver: HTTPServer, erin: User) -> None:
     sink = build.sink(
         "slack", config={"channel": "#sec", "api_url": httpserver.url_for("/")}, secrets={"bot_token": "xoxb-1"}

@@ -69,7 +69,7 @@ def test_one_that_is_owed_nothing_is_not_told_of(sink: Sink) -> None:
 
 def test_it_fails_from_its_first_failure_until_it_works_or_is_mended(httpserver: HTTPServer, erin: User) -> None:
     sink = build.sink(secrets={"url": httpserver.url_for("/hook")})
-    delivery = owed(sink)
+    owed(sink)
     httpserver.expect_request("/hook").respond_with_data("", 503)
     since = []
     for hours in (0, 1):

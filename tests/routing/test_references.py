@@ -1,8 +1,13 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
+from routing import deliveries
 from routing.references import MOST_BYTES, MissingSecret, problem, resolved
+from tests import build
+from tests.build import NOW, owed
 
 
 @pytest.fixture
@@ -64,3 +69,23 @@ def test_what_leads_nowhere_is_said(folder: Path) -> None:
     ):
         with pytest.raises(MissingSecret, match=said):
             resolved({"url": reference})
+
+
+@pytest.mark.django_db
+def test_a_secret_is_read_where_it_is_kept_and_a_missing_one_warns(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = build.sink("webhook", secrets={"url": {"env": "SINK_HOOK"}})
+    delivery = owed(sink)
+    deliveries.send_next(sink.pk, 1, NOW)
+    sink.refresh_from_db()
+    delivery.refresh_from_db()
+    assert "The variable SINK_HOOK, which holds url, is not set" in sink.warning
+    assert (delivery.state, delivery.error, delivery.attempts.get().error) == ("queued", sink.warning, sink.warning)
+    monkeypatch.setenv("SINK_HOOK", httpserver.url_for("/TOPSECRET/hook"))
+    httpserver.expect_request("/TOPSECRET/hook").respond_with_data(
+        f"thanks for {httpserver.url_for('/TOPSECRET/hook')}"
+    )
+    (attempt,) = deliveries.send_next(sink.pk, 1, NOW + timedelta(days=1))
+    sink.refresh_from_db()
+    assert (attempt.outcome, attempt.response, sink.warning) == ("sent", "thanks for ***", "")
