@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from routing import audit, deliveries, kinds, sinks, templating
+from routing import audit, deliveries, kinds, references, sinks, templating
 from routing.access import Actor, insist
 from routing.definitions.base import Definition, Facts
 from routing.faults import Fault
@@ -99,8 +99,13 @@ def _secrets(options: type, said: SinkShape, row: Sink) -> dict[str, Kept]:
             if name not in row.secrets:
                 raise Fault(f"secrets.{name}", f"No {name} is stored yet.")
             found[name] = row.secrets[name]
-        elif value is not None and value != "":
-            found[name] = value if isinstance(value, str) else {k: str(v) for k, v in value.said().items()}
+        elif isinstance(value, SecretShape):
+            place = {where: str(what) for where, what in value.said().items()}
+            if wrong := references.problem(place):
+                raise Fault(f"secrets.{name}", f"{wrong}.")
+            found[name] = place
+        elif value:
+            found[name] = value
     for name, field in known.items():
         if kinds.needed(field) and name not in found:
             raise Fault(f"secrets.{name}", f"The secret option {name} is needed.")

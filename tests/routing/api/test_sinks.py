@@ -48,6 +48,35 @@ def test_a_sink_is_made_and_tried_and_its_secrets_are_never_shown(client: Client
     assert AuditEntry.objects.get(verb="test").actor == "token editor token"
 
 
+def test_a_secret_that_is_refused_is_not_said_again(client: Client) -> None:
+    editor = Caller(client, "editor")
+    sink = {"name": "hook", "kind": "webhook"}
+    for secrets, field in (
+        ({"url": ["TOPSECRET"]}, "secrets.url"),
+        ({"url": {"env": "TOP SECRET"}}, "secrets.url"),
+        ({"url": "TOP\0SECRET"}, "secrets.url"),
+        ({"nope": "TOPSECRET"}, "secrets.nope"),
+    ):
+        status, problem = editor.refusal("POST", "/sinks", {**sink, "secrets": secrets})
+        assert (status, field in problem["errors"][0]["field"]) == (422, True), problem
+        assert "SECRET" not in str(problem)
+
+
+def test_a_secret_that_is_kept_elsewhere_is_said_to_be_there(client: Client) -> None:
+    editor = Caller(client, "editor")
+    kept = {"url": {"env": "SINK_HOOK"}}
+    sink = editor.json("POST", "/sinks", {"name": "hook", "kind": "webhook", "secrets": kept})
+    assert sink["secrets"] == kept
+    assert editor.json("PUT", f"/sinks/{sink['id']}", {"name": "new", "kind": "webhook"})["secrets"] == kept
+
+
+def test_a_sink_to_which_a_route_leads_is_not_deleted(client: Client) -> None:
+    sink = build.sink()
+    build.route().sinks.add(sink)
+    status, problem = Caller(client, "editor").refusal("DELETE", f"/sinks/{sink.pk}")
+    assert (status, "the route everything" in problem["detail"]) == (422, True)
+
+
 def test_a_test_that_fails_says_why(client: Client, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/hook").respond_with_data("no", status=503)
     sink = build.sink(secrets={"url": httpserver.url_for("/hook")})

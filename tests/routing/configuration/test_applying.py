@@ -155,10 +155,10 @@ def test_a_change_names_what_it_was_and_stored_secrets_stay() -> None:
     assert (change.before["options"]["channel"], change.after["options"]["channel"]) == ("#a", "#b")
     sink = Sink.objects.get()
     assert (sink.enabled, sink.secrets) == (True, {"webhook_url": "https://a.example/"})
-    assert signs(applied("sinks: [{name: Slack, kind: slack, secrets: {webhook_url: {env: HOOK}}}]")) == [
+    assert signs(applied("sinks: [{name: Slack, kind: slack, secrets: {webhook_url: {env: SINK_HOOK}}}]")) == [
         "~ sinks Slack"
     ]
-    assert Sink.objects.get().secrets == {"webhook_url": {"env": "HOOK"}}
+    assert Sink.objects.get().secrets == {"webhook_url": {"env": "SINK_HOOK"}}
 
 
 def test_what_the_file_does_not_name_is_deleted_only_when_that_is_asked_for() -> None:

@@ -22,10 +22,14 @@ def saved(by: User, row: Sink | None = None, **changes: Any) -> Sink:
 
 
 def test_a_sink_is_stored_with_its_secrets_apart_and_none_is_given_back_or_remembered(erin: User) -> None:
-    secrets = {**HOOK["secrets"], "headers": {"env": "HOOK_HEADERS"}, "signing_secret": {"file": "/run/key"}}
+    secrets = {**HOOK["secrets"], "headers": {"env": "SINK_HEADERS"}, "signing_secret": {"file": "/run/secrets/key"}}
     sink = Sink.objects.get(pk=saved(erin, secrets=secrets, options={"method": "PUT"}).pk)
     assert (sink.config, sink.secrets) == ({"method": "PUT"}, secrets)
-    places = {"headers": {"env": "HOOK_HEADERS"}, "signing_secret": {"file": "/run/key"}, "url": {"stored": True}}
+    places = {
+        "headers": {"env": "SINK_HEADERS"},
+        "signing_secret": {"file": "/run/secrets/key"},
+        "url": {"stored": True},
+    }
     assert SINKS.facts_of(sink) == {
         "name": "hook",
         "kind": "webhook",
@@ -38,21 +42,24 @@ def test_a_sink_is_stored_with_its_secrets_apart_and_none_is_given_back_or_remem
     }
     entry = AuditEntry.objects.get()
     assert "TOPSECRET" not in str(entry.after)
-    assert entry.after["kept"] == ["headers: env HOOK_HEADERS", "signing_secret: file /run/key", "url: stored"]
+    assert entry.after["kept"] == ["headers: env SINK_HEADERS", "signing_secret: file /run/secrets/key", "url: stored"]
 
 
 def test_secrets_that_are_not_named_stay_and_null_forgets_one(erin: User) -> None:
     sink = saved(erin, secrets={**HOOK["secrets"], "headers": "A: b"})
     sink = saved(erin, sink, name="renamed")
-    sink = saved(erin, sink, secrets={"signing_secret": {"env": "KEY"}, "url": {"stored": True}})
-    assert sink.secrets == {**HOOK["secrets"], "headers": "A: b", "signing_secret": {"env": "KEY"}}
-    assert saved(erin, sink, secrets={"headers": None}).secrets == {**HOOK["secrets"], "signing_secret": {"env": "KEY"}}
+    sink = saved(erin, sink, secrets={"signing_secret": {"env": "SINK_KEY"}, "url": {"stored": True}})
+    assert sink.secrets == {**HOOK["secrets"], "headers": "A: b", "signing_secret": {"env": "SINK_KEY"}}
+    assert saved(erin, sink, secrets={"headers": None}).secrets == {
+        **HOOK["secrets"],
+        "signing_secret": {"env": "SINK_KEY"},
+    }
     assert saved(erin, sink, secrets={"url": "https://b.example/"}).secrets["url"] == "https://b.example/"
 
 
 def test_what_is_so_already_is_not_remembered_again_however_it_is_written(erin: User) -> None:
-    sink = saved(erin, secrets={"url": {"env": "HOOK"}})
-    saved(erin, sink, options={}, secrets={"url": {"env": "HOOK"}}, enabled=True)
+    sink = saved(erin, secrets={"url": {"env": "SINK_HOOK"}})
+    saved(erin, sink, options={}, secrets={"url": {"env": "SINK_HOOK"}}, enabled=True)
     saved(erin, sink, options={"method": "POST"})
     assert AuditEntry.objects.count() == 1
     topic = saved(erin, name="log", kind="kafka", secrets={}, options={"brokers": "127.0.0.1:1", "topic": 7})
@@ -75,6 +82,8 @@ def test_what_is_so_already_is_not_remembered_again_however_it_is_written(erin: 
         ({"secrets": {"url": {}}}, "secrets.url.reference", "write {env: NAME}"),
         ({"secrets": {"url": {"env": "A B"}}}, "secrets.url.reference.env", "pattern"),
         ({"secrets": {"url": {"file": "key"}}}, "secrets.url.reference.file", "pattern"),
+        ({"secrets": {"url": {"env": "SECRET_KEY"}}}, "secrets.url", "none that SECRETS_ENV names"),
+        ({"secrets": {"url": {"file": "/etc/passwd"}}}, "secrets.url", "is not below /run/secrets"),
         ({"secrets": {"url": ["a"]}}, "secrets.url.text", "valid string"),
         ({"secrets": ["url"]}, "secrets", "dictionary"),
         ({"most_per_minute": 0}, "most_per_minute", "greater than or equal to 1"),
