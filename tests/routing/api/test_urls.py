@@ -32,7 +32,7 @@ CHECKS = [
     response_headers_conformance,
     unsupported_method,
 ]
-UNHURRIED = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+UNHURRIED = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class ToApplication(HTTPAdapter):
