@@ -21,6 +21,7 @@ from routing import matching
 from routing.days import EPOCH, lowest
 from routing.identity import NEAR_MS
 from routing.models import Alert
+from routing.paging import COUNTED
 from routing.patience import OutOfTime, at_most
 from routing.searching import Search
 
@@ -38,8 +39,6 @@ SELDOM = 8
 """One alert in so many, or less, is worth asking an index for."""
 CANDIDATES = 25_000
 """What an index finds is sorted after it was found, so it must not be too much."""
-COUNTED = 10_000
-"""Beyond this nobody needs the exact number, and counting would cost more than the page."""
 DEFAULT_SPAN = timedelta(hours=24)
 NEAR = timedelta(milliseconds=NEAR_MS)
 LAST = UUID(int=(1 << 128) - 1)

@@ -14,7 +14,6 @@ BANDS = [
 ]
 HEIGHT = 100.0
 COLUMN = 10.0
-GAP = 1.5
 
 
 @dataclass(frozen=True)
