@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import structlog
 import time_machine
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -30,6 +31,14 @@ def uncollected_static_files() -> None:
 def loopback_only() -> None:
     """No test reaches anything but this machine."""
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True)
+def log_as_set_up() -> Iterator[None]:
+    """A test that sets up logging, as every start of the sensor does, leaves the next one what it found."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,6 @@ from sensor.config import Logs, Secret
 from sensor.logs import set_up
 
 
-@pytest.fixture(autouse=True)
-def reset_logging():
-    yield
-    structlog.reset_defaults()
-
-
 def test_lines_go_to_stderr_and_stdout_stays_free(capsys: pytest.CaptureFixture[str]) -> None:
     set_up(Logs(format="json"))
     structlog.get_logger().warning("hello_failed", error="refused")
