@@ -141,11 +141,3 @@ def join(places: Mapping[At, Place], groups: Mapping[At, AlertGroup], now: datet
 def store(groups: Iterable[AlertGroup]) -> None:
     """Write the groups back. They are locked, so that nobody else has changed them."""
     bulk.update("routing_alertgroup", _CHANGED, [[getattr(group, name) for name in _CHANGED] for group in groups])
-
-
-def look_again(now: datetime) -> None:
-    """What makes routes wait has changed: the groups that wait are looked at once more."""
-    waiting = AlertGroup.objects.filter(held_until__gt=now).order_by("id").select_for_update()
-    AlertGroup.objects.filter(pk__in=list(waiting.values_list("pk", flat=True))).update(
-        held_until=None, next_flush_at=now
-    )

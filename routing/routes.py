@@ -17,8 +17,8 @@ from routing.faults import Conflict, Fault, check_condition, check_fields
 from routing.grouping import ALONE
 from routing.models import EscalationStep, ResponseAction, Route, RouteVersion, Sink, TimeInterval
 from routing.models.route import WEEK
-from routing.placing import look_again
 from routing.tree import DEEPEST, SETTINGS
+from routing.waiting import look_again
 
 Facts = dict[str, Any]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from routing import audit, lookups, matching
+from routing import audit, lookups, matching, waiting
 from routing.access import Actor, insist
 from routing.models import Alert, Silence
 
@@ -90,6 +90,7 @@ def _set_end(silence: Silence, ends_at: datetime, verb: str, by: Actor, now: dat
         if not Silence.objects.filter(pk=silence.pk, ends_at__gt=now).update(ends_at=ends_at):
             raise SilenceError("This silence has ended already; make a new one.")
         silence.refresh_from_db()
+        waiting.look_again(now)
         audit.record(by, verb, silence, before=before, after=_facts(silence), ip=ip, now=now)
     return silence
 

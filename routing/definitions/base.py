@@ -39,6 +39,9 @@ class Definition(ABC, Generic[Row, Said]):
     def took_effect(self, row: Row, now: datetime) -> None:
         """What follows from a change, in its transaction."""
 
+    def was_deleted(self, now: datetime) -> None:
+        """What follows from a deletion, in its transaction."""
+
     def remembered(self, facts: Facts) -> Facts:
         """What the audit log keeps of it."""
         return facts
@@ -125,6 +128,7 @@ def delete(
         kept = definition.remembered(definition.facts_of(row))
         audit.record(by, verb, row, before=kept, ip=ip, now=now)
         row.delete()
+        definition.was_deleted(now)
 
 
 def _check_name(definition: Definition[Row, Said], name: str, stored: Row | None) -> None:

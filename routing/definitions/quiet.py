@@ -4,15 +4,25 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from routing.definitions.base import Definition
+from routing.definitions.base import Definition, Row, Said
 from routing.faults import Fault, check_condition, check_fields
 from routing.intervals import IntervalError, interval_of
 from routing.models import Inhibition, MaintenanceWindow, TimeInterval
-from routing.placing import look_again
 from routing.shapes import InhibitionShape, IntervalShape, WindowShape
+from routing.waiting import look_again
 
 
-class _Intervals(Definition[TimeInterval, IntervalShape]):
+class _Quiet(Definition[Row, Said]):
+    """Groups may wait because of it."""
+
+    def took_effect(self, row: Row, now: datetime) -> None:
+        look_again(now)
+
+    def was_deleted(self, now: datetime) -> None:
+        look_again(now)
+
+
+class _Intervals(_Quiet[TimeInterval, IntervalShape]):
     model = TimeInterval
     shape = IntervalShape
 
@@ -27,16 +37,13 @@ class _Intervals(Definition[TimeInterval, IntervalShape]):
             raise Fault("spec", f"{words[:1].upper()}{words[1:]}.") from None
         return {"name": said.name, "spec": said.spec, "comment": said.comment}
 
-    def took_effect(self, row: TimeInterval, now: datetime) -> None:
-        look_again(now)  # Routes may have waited for it.
-
     def users(self, row: TimeInterval) -> list[str]:
         routes = chain(row.muted_routes.all(), row.active_routes.all())
         names = [f"the route {route.name}" for route in dict.fromkeys(routes)]
         return names + [f"the maintenance window {window.name}" for window in row.windows.all()]
 
 
-class _Windows(Definition[MaintenanceWindow, WindowShape]):
+class _Windows(_Quiet[MaintenanceWindow, WindowShape]):
     model = MaintenanceWindow
     shape = WindowShape
 
@@ -63,7 +70,7 @@ class _Windows(Definition[MaintenanceWindow, WindowShape]):
         return {**dict(said), "interval": interval}
 
 
-class _Inhibitions(Definition[Inhibition, InhibitionShape]):
+class _Inhibitions(_Quiet[Inhibition, InhibitionShape]):
     model = Inhibition
     shape = InhibitionShape
 

@@ -3,7 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 
-from routing import acknowledgements, pipeline, placing, routes
+from routing import acknowledgements, definitions, pipeline, routes, silences, waiting
+from routing.definitions import WINDOWS
 from routing.models import (
     ActionRun,
     AlertGroup,
@@ -105,14 +106,14 @@ class TestMuted:
         mute(route)
         fire(0)
         route.mute_in.clear()
-        placing.look_again(at(60))
+        waiting.look_again(at(60))
         flush(60)
         assert told()[1:] == [("firing", "first alert of the group", "queued", 1)]
 
     def test_looking_again_while_still_muted_is_not_logged_again(self, route: Route) -> None:
         mute(route)
         fire(0)
-        placing.look_again(at(60))
+        waiting.look_again(at(60))
         flush(60)
         assert len(told()) == 1
         assert AlertGroup.objects.get().next_flush_at == at(HOUR)
@@ -280,6 +281,24 @@ class TestEscalation:
         flush(29 * MINUTE)
         assert len(sent()) == 1
         flush(30 * MINUTE)
+        assert sent()[1:] == [("boss", "not acknowledged after 15 min", "queued")]
+
+    def test_it_follows_at_once_where_the_silence_is_ended(self, route: Route, bob: User) -> None:
+        fire(0)
+        silence = silences.create("alert.hostname = node-1", at(HOUR), bob, "", NOW)
+        flush(15 * MINUTE)
+        silences.end(silence, bob, at(20 * MINUTE))
+        flush(20 * MINUTE)
+        assert sent()[1:] == [("boss", "not acknowledged after 15 min", "queued")]
+
+    def test_it_follows_at_once_where_the_maintenance_is_called_off(self, route: Route, erin: User) -> None:
+        fire(0)
+        facts = {"name": "patch day", "condition": "alert.hostname = node-1", "ends_at": at(HOUR).isoformat()}
+        window = definitions.save(WINDOWS, None, facts, erin, NOW)
+        flush(15 * MINUTE)
+        assert len(sent()) == 1
+        definitions.delete(WINDOWS, window, erin, at(20 * MINUTE))
+        flush(20 * MINUTE)
         assert sent()[1:] == [("boss", "not acknowledged after 15 min", "queued")]
 
     def test_a_muted_route_puts_it_off(self, route: Route) -> None:
