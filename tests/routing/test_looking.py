@@ -301,6 +301,11 @@ class TestEscalation:
         flush(20 * MINUTE)
         assert sent()[1:] == [("boss", "not acknowledged after 15 min", "queued")]
 
+    def test_groups_whose_step_only_comes_later_are_not_looked_at_again(self, route: Route) -> None:
+        fire(0)
+        waiting.look_again(at(60))
+        assert AlertGroup.objects.get().next_flush_at == at(15 * MINUTE)
+
     def test_a_muted_route_puts_it_off(self, route: Route) -> None:
         fire(0)
         mute(route, "12:10", "12:40")
