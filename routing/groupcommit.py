@@ -57,9 +57,9 @@ class Post(msgspec.Struct, gc=False):
 
 
 class Writer:
-    """The threads that store, one for each of `stores`. `ring` is called after each commit."""
+    """The threads that store, one for each of `stores`. `ring` is told after each commit how many alerts it had."""
 
-    def __init__(self, stores: Sequence[Store], ring: Callable[[], None]) -> None:
+    def __init__(self, stores: Sequence[Store], ring: Callable[[int], object]) -> None:
         self._ring = ring
         self._posts: deque[Post] = deque()
         self._waiting = 0
@@ -148,7 +148,7 @@ class Writer:
             return
         self._tell(group, outcomes)
         try:
-            self._ring()
+            self._ring(len(rows))
             store.after_commit(now)
         except Exception as error:
             log.error("after_commit_failed", error=str(error))

@@ -4,7 +4,6 @@ Only rows are written: a decision and everything it owes are stored together or 
 `routing.deliveries`, acting is `routing.executor`. Whoever calls this rings for what it returns.
 """
 
-import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -60,13 +59,12 @@ def route_pending(now: datetime, limit: int = 500) -> Planned:
 
 
 def lanes_waiting() -> list[int]:
-    """The lanes in which alerts wait, in any order, so that workers do not all begin with the same one."""
+    """The lanes in which alerts wait, the one where one waits for longest first."""
     lanes = " UNION ALL ".join(f"SELECT {lane} AS lane" for lane in range(Unrouted.LANES))
-    waiting = "SELECT 1 FROM routing_unrouted WHERE routing_unrouted.lane = lanes.lane"
+    since = "SELECT min(received_at) FROM routing_unrouted WHERE routing_unrouted.lane = lanes.lane"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT lane FROM ({lanes}) AS lanes WHERE EXISTS ({waiting})")  # noqa: S608 - our numbers
-        found = [lane for (lane,) in cursor.fetchall()]
-    return random.sample(found, len(found))
+        cursor.execute(f"SELECT lane, ({since}) AS since FROM ({lanes}) AS lanes ORDER BY since")  # noqa: S608 - our numbers
+        return [lane for lane, since in cursor.fetchall() if since is not None]
 
 
 def _route_lane(now: datetime, limit: int, lane: int) -> Planned:

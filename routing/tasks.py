@@ -30,7 +30,7 @@ from routing import (
     signs,
 )
 from routing.auditor import What
-from routing.models import Attempt
+from routing.models import Attempt, Unrouted
 from routing.pipeline import Planned
 
 log = structlog.get_logger(__name__)
@@ -53,9 +53,7 @@ RING_STANDS = 5
 @shared_task
 def route_pending() -> None:
     """Route what was stored; rung by ingest, and by itself while there is more."""
-    planned = pipeline.route_pending(timezone.now(), BATCH)
-    _ring(planned)
-    if planned.alerts:
+    if _route_lanes(timezone.now()):
         _hand_out(route_pending, [()])
 
 
@@ -179,9 +177,24 @@ def _oldest(now: datetime) -> date | None:
 
 
 def _route(now: datetime) -> None:
-    _ring(pipeline.route_pending(now, BATCH))
-    # As many as can route at once, for those who went on by themselves end where others had all the lanes.
-    _hand_out(route_pending, [()] * len(pipeline.lanes_waiting()), expires=ASKED_SECONDS)
+    if _route_lanes(now):
+        # As many as can route at once, for those who went on by themselves end where others had all the lanes.
+        _hand_out(route_pending, [()] * len(pipeline.lanes_waiting()), expires=ASKED_SECONDS)
+
+
+def _route_lanes(now: datetime) -> bool:
+    """Route a batch of each lane, and tell whether one was full, so that more waits behind it.
+
+    What comes in meanwhile has its own ring: a batch costs as much as a hundred alerts, so many small ones do not pay.
+    """
+    full = False
+    for _ in range(Unrouted.LANES):
+        planned = pipeline.route_pending(now, BATCH)
+        _ring(planned)
+        if not planned.alerts:
+            break
+        full = full or planned.alerts == BATCH
+    return full
 
 
 def _flush(now: datetime) -> None:

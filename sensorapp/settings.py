@@ -174,7 +174,7 @@ SECRETS_ENV = env.words("SECRETS_ENV", "SINK_*")
 SECRETS_DIR = env.text("SECRETS_DIR", "/run/secrets")
 
 # How much workers give way to the web processes of the same machine: 0 is not at all, 19 is most (nice(2)).
-WORKER_NICE = env.number("WORKER_NICE", 5)
+WORKER_NICE = env.number("WORKER_NICE", 15)
 # Who may read /metrics: whoever has this token; without one only this machine itself.
 METRICS_TOKEN = env.secret("METRICS_TOKEN")
 # The OpenTelemetry collector that spans are told to; the extra `otel` must be installed.

@@ -17,24 +17,37 @@ from sensorapp.celery import app
 log = structlog.get_logger(__name__)
 
 ROUTE_PENDING = "routing.tasks.route_pending"
-GAP_SECONDS = 0.02
+FEW, MANY = 0.05, 0.25
+"""Seconds between two rings."""
+MANY_ALERTS = 50
+"""Alerts for one ring, after which the next one gathers for longer: to route a batch costs as much as to route a
+hundred alerts, so twenty batches a second would take from ingest what it needs."""
+
+
+def gap_after(alerts: int) -> float:
+    """Seconds to wait after a ring for so many alerts."""
+    return MANY if alerts >= MANY_ALERTS else FEW
 
 
 class Ringer:
     """Calls `ring_now` soon after `ring`, at most once in each gap; many rings before that are one."""
 
-    def __init__(self, ring_now: Callable[[], None], gap: float = GAP_SECONDS) -> None:
+    def __init__(self, ring_now: Callable[[], None], gap: Callable[[int], float] = gap_after) -> None:
         self._ring_now = ring_now
         self._gap = gap
         self._wanted = threading.Event()
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._alerts = 0
         self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def ring(self) -> None:
-        """Returns at once."""
+    def ring(self, alerts: int) -> None:
+        """Returns at once. `alerts`: how many more there are."""
+        with self._lock:
+            self._alerts += alerts
         self._wanted.set()
 
     def stop(self, seconds: float = 2.0) -> None:
@@ -48,6 +61,8 @@ class Ringer:
             self._wanted.wait()
             last = self._stopping.is_set()
             self._wanted.clear()
+            with self._lock:
+                alerts, self._alerts = self._alerts, 0
             try:
                 self._ring_now()
             except Exception as error:
@@ -55,7 +70,7 @@ class Ringer:
                 log.error("ringer_failed", error=str(error))
             if last:
                 return
-            self._stopping.wait(self._gap)
+            self._stopping.wait(self._gap(alerts))
 
 
 def wake_router() -> None:

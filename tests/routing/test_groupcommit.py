@@ -40,7 +40,7 @@ class Storage:
         pass
 
 
-def with_writer(store: Store, scenario: Callable[[Writer], object], ring=lambda: None, threads: int = 1) -> None:
+def with_writer(store: Store, scenario: Callable[[Writer], object], ring=lambda alerts: None, threads: int = 1) -> None:
     """Runs a scenario against a writer that is started before and stopped after it."""
     writer = Writer([store] * threads, ring)
     writer.start()

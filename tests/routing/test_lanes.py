@@ -1,5 +1,7 @@
 """Lanes of alerts that wait: workers route different ones at the same time."""
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 from django.db import connection
@@ -19,11 +21,12 @@ def route() -> Route:
     return build.route(group_wait=0)
 
 
-def test_only_lanes_in_which_alerts_wait_are_tried() -> None:
-    for lane in (0, 2, 2):
-        build.alert(lane=lane)
-    assert sorted(pipeline.lanes_waiting()) == [0, 2]
+def test_lanes_in_which_alerts_wait_are_tried_and_first_the_one_where_one_waits_for_longest() -> None:
+    for seconds, lane in enumerate((2, 0, 2)):
+        build.alert(received_at=NOW + timedelta(seconds=seconds), lane=lane)
+    assert pipeline.lanes_waiting() == [2, 0]
     pipeline.route_pending(NOW)
+    assert pipeline.lanes_waiting() == [0]
     pipeline.route_pending(NOW)
     assert pipeline.lanes_waiting() == []
 

@@ -19,7 +19,7 @@ from pytest_httpserver import HTTPServer
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from routing import auditor, days, metrics, signs, tasks
+from routing import auditor, days, metrics, pipeline, signs, tasks
 from routing.models import ActionRun, AlertDay, AlertGroup, Delivery, Unrouted
 from routing.pipeline import Planned
 from routing.signs import Part
@@ -99,22 +99,23 @@ def test_what_was_settled_leaves_with_the_days_also_where_no_day_can_be_made(
 
 def test_routing_goes_on_until_nothing_waits(queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "BATCH", 2)
-    for lane in (0, 0, 0, 1):
+    for lane in [0] * 9 + [1]:
         build.alert(time=now, lane=lane)
-    for rung in (1, 2, 3, 3):
-        tasks.route_pending()
-        assert queued("route") == rung
-    assert not Unrouted.objects.exists()
+    tasks.route_pending()
+    assert (Unrouted.objects.count(), queued("route")) == (2, 1)
+    # Neither of these batches is full, so that nothing waits behind it.
+    tasks.route_pending()
+    assert (Unrouted.objects.count(), queued("route")) == (0, 1)
 
 
 def test_a_sweep_asks_for_a_worker_for_each_lane_that_waits(
     queued: Queued, now: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "BATCH", 1)
-    for lane in (0, 0, 1, 1, 3, 3):
-        build.alert(time=now, lane=lane)
+    for seconds, lane in enumerate((0, 2, 1, 3, 0, 1, 3)):
+        build.alert(time=now - timedelta(minutes=1, seconds=-seconds), lane=lane)
     tasks.sweep()
-    assert queued("route") == 3
+    assert queued("route") == len(pipeline.lanes_waiting()) == 3
     # Where nobody comes for them they are not in the way of the next ones.
     [message, *_] = redis.Redis.from_url(settings.REDIS_URL).lrange("route", 0, -1)
     expires = datetime.fromisoformat(json.loads(message)["headers"]["expires"])

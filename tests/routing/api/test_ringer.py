@@ -1,9 +1,10 @@
+import queue
 import threading
 
 import redis
 from structlog.testing import capture_logs
 
-from routing.api.ringer import Ringer, wake_router
+from routing.api.ringer import FEW, MANY, MANY_ALERTS, Ringer, gap_after, wake_router
 
 
 class Rung:
@@ -24,15 +25,37 @@ class Rung:
 def test_rings_during_a_ring_are_one():
     rung = Rung()
     rung.open.clear()
-    ringer = Ringer(rung, gap=0)
+    ringer = Ringer(rung, gap=lambda alerts: 0.0)
     ringer.start()
-    ringer.ring()
+    ringer.ring(1)
     assert rung.entered.wait(10)
     for _ in range(100):
-        ringer.ring()
+        ringer.ring(1)
     rung.open.set()
     ringer.stop()
     assert rung.count == 2
+
+
+def test_the_more_come_the_longer_the_next_ring_gathers():
+    asked: queue.Queue[int] = queue.Queue()
+    go_on = threading.Semaphore(0)
+
+    def gap(alerts: int) -> float:
+        asked.put(alerts)
+        assert go_on.acquire(timeout=10)
+        return 0.0
+
+    ringer = Ringer(lambda: None, gap)
+    ringer.start()
+    ringer.ring(1)
+    assert asked.get(timeout=10) == 1
+    for _ in range(2):
+        ringer.ring(MANY_ALERTS // 2)
+    go_on.release()
+    assert asked.get(timeout=10) == MANY_ALERTS
+    go_on.release()
+    ringer.stop()
+    assert (gap_after(1), gap_after(MANY_ALERTS)) == (FEW, MANY)
 
 
 def test_a_failing_ring_does_not_stop_the_next():
@@ -43,12 +66,12 @@ def test_a_failing_ring_does_not_stop_the_next():
         if rung.count == 1:
             raise ValueError("no")
 
-    ringer = Ringer(fail_once, gap=0)
+    ringer = Ringer(fail_once, gap=lambda alerts: 0.0)
     ringer.start()
-    ringer.ring()
+    ringer.ring(1)
     assert rung.entered.wait(10)
     rung.entered.clear()
-    ringer.ring()
+    ringer.ring(1)
     assert rung.entered.wait(10)
     ringer.stop()
     assert rung.count >= 2
