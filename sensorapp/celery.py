@@ -1,6 +1,5 @@
 """The Celery application. Tasks are doorbells: they take ids, and losing one loses nothing."""
 
-import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import structlog
 from celery import Celery
 from celery.signals import setup_logging, task_postrun, worker_init
 
-from sensorapp import redis_transport
+from sensorapp import garbage, redis_transport
 
 log = structlog.get_logger(__name__)
 
@@ -41,15 +40,9 @@ def give_way(**kwargs: Any) -> None:
             log.warning("session_does_not_give_way", error=str(error))
 
 
-OBJECTS_BETWEEN_LOOKS = 50_000
-"""More than a batch of alerts is made of. They die with their batch; Python's default of 700 looks through all of them
-again and again, a sixth of what routing took."""
-
-
 @worker_init.connect
 def look_for_garbage_less_often(**kwargs: Any) -> None:
-    """Reference cycles are rare here, and wait."""
-    gc.set_threshold(OBJECTS_BETWEEN_LOOKS, *gc.get_threshold()[1:])
+    garbage.look_less_often()
 
 
 @task_postrun.connect
