@@ -87,8 +87,11 @@ class Installation:
         return self._start(["celery", "--app", "sensorapp", "--quiet", "beat", "--schedule", f"{self.directory}/beat"])
 
     def _start(self, command: Sequence[str]) -> psutil.Process:
+        # In a session of its own, as `manage.py run` starts it and as a service has one.
         log = self._running.enter_context(Path(f"{self.directory}/{len(os.listdir(self.directory))}.log").open("wb"))  # noqa: SIM115
-        process = subprocess.Popen([sys.executable, "-m", *command], env=self.env, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], env=self.env, stdout=log, stderr=log, start_new_session=True
+        )
         self._running.callback(_end, process)
         return psutil.Process(process.pid)
 
