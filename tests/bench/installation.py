@@ -15,7 +15,8 @@ import requests
 from tests import services
 
 QUEUES = "route,deliver,respond,maintain"
-DURABLE = ("fsync=on", "synchronous_commit=on")
+# Durable, and otherwise as docs/operating.md advises.
+DURABLE = ("fsync=on", "synchronous_commit=on", "shared_buffers=2GB", "max_wal_size=8GB", "checkpoint_timeout=15min")
 
 
 ROUTES = """
