@@ -1,14 +1,18 @@
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from routing import tree
+from routing import routes, tree
+from routing.access import Operator
 from routing.models import EscalationStep, ResponseAction, Route, Sink, TimeInterval
 from routing.tree import DEFAULTS, Node, Tree
 from tests import build
+from tests.build import NOW
+from tests.elsewhere import WAIT, elsewhere
 
 pytestmark = pytest.mark.django_db
 
@@ -208,3 +212,25 @@ def test_a_version_looks_at_every_table_that_the_tree_is_read_from(full: Route) 
     read = {re.findall(r'FROM "(\w+)"', query["sql"])[0] for query in captured.captured_queries[:reading]}
     assert "routing_route" in read
     assert read == set(re.findall(r"FROM (\w+)", captured.captured_queries[reading]["sql"])) - {"everything"}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_a_route_that_is_made_while_the_tree_is_read_is_there_with_its_sinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    build.sink(name="team")
+    linked, jobs = tree._linked, [make_route]
+
+    def in_the_meantime(*asked: Any) -> Any:
+        found = linked(*asked)
+        while jobs:
+            elsewhere(jobs.pop()).result(WAIT)
+        return found
+
+    monkeypatch.setattr(tree, "_linked", in_the_meantime)
+    [node] = tree.current()
+    assert [sink.name for sink in node.sinks] == ["team"]
+    assert tree.current().by_key[node.key] is node
+
+
+def make_route() -> Route:
+    return routes.save(None, {"name": "new", "sinks": ["team"]}, Operator("test"), NOW)
