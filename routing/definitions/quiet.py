@@ -4,6 +4,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
+from routing import inhibition
 from routing.definitions.base import Definition, Row, Said
 from routing.faults import Fault, check_condition, check_fields
 from routing.intervals import IntervalError, interval_of
@@ -78,6 +79,10 @@ class _Inhibitions(_Quiet[Inhibition, InhibitionShape]):
         return InhibitionShape(
             name=row.name, source=row.source, target=row.target, equal=row.equal, enabled=row.enabled
         )
+
+    def took_effect(self, row: Inhibition, now: datetime) -> None:
+        inhibition.look_back(row, now)
+        super().took_effect(row, now)
 
     def columns(self, said: InhibitionShape, row: Inhibition) -> dict[str, Any]:
         check_condition("source", said.source, needed=True)

@@ -5,6 +5,7 @@ import pytest
 
 from routing import pipeline, tree
 from routing.grouping import key_of
+from routing.inhibition import Inhibitions
 from routing.lookups import digest_of
 from routing.matching import Match
 from routing.models import (
@@ -127,8 +128,8 @@ def test_everything_that_holds_an_alert_is_named() -> None:
     route()
     Silence.objects.create(condition="alert.rule != x", starts_at=NOW, ends_at=NOW + HOUR, created_at=NOW, comment="w")
     MaintenanceWindow.objects.create(name="patch day", condition="alert.hostname = node-1", ends_at=NOW + 2 * HOUR)
-    inhibition = Inhibition.objects.create(name="down", source="alert.rule = a", target="alert.rule != a")
-    inhibition.sources.create(key=key_of({}), also_target=False, until=NOW + 3 * HOUR)
+    Inhibition.objects.create(name="down", source="alert.rule = a", target="alert.rule != a")
+    Inhibitions(NOW).notice([(build.alert(rule="a", waits=False), 3 * 3600)])
     one = taken()
     assert [(hold.reason.split(" until")[0], hold.until) for hold in one.held] == [
         ("silenced", NOW + HOUR),
