@@ -11,14 +11,13 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Model
 
-from routing import audit
+from routing import audit, tree, waiting
 from routing.access import Actor, insist
 from routing.faults import Conflict, Fault, check_condition, check_fields
 from routing.grouping import ALONE
 from routing.models import EscalationStep, ResponseAction, Route, RouteVersion, Sink, TimeInterval
 from routing.models.route import WEEK
 from routing.tree import DEEPEST, SETTINGS
-from routing.waiting import look_again
 
 Facts = dict[str, Any]
 
@@ -29,6 +28,10 @@ NAMED: dict[str, type[Model]] = {
     "mute_in": TimeInterval,
     "active_in": TimeInterval,
 }
+FOLLOWED = {"enabled", "parent", "escalation", *SETTINGS[1:]}
+"""What holds at once for the groups that a route and those beneath it have."""
+FOLLOWED_ALONE = {"mute_in", "active_in"}
+"""The same, but not inherited."""
 SOONEST_STEP = 60
 """Seconds."""
 MOST_POSITION = 2**31 - 1
@@ -59,7 +62,7 @@ def save(
     version: int | None = None,
     verb: str = "",
 ) -> Route:
-    """Make a route, or change one, by some of its facts; the next alert walks it.
+    """Make a route, or change one, by some of its facts; the next alert walks it, and what fires there follows it.
 
     `version` is the one that the change was made from. Raises PermissionDenied; Conflict where another is
     stored by now; Fault for what cannot be.
@@ -76,8 +79,10 @@ def save(
         if facts == before and stored:
             return stored
         saved = _write(stored or Route(), facts, found)
-        _remember(saved, before, facts, by, now, ip, verb or ("edit" if before else "create"))
-        look_again(now)
+        _append(saved, before, facts, by, now)
+        if before:
+            _follow(saved, {name for name in facts if facts[name] != before[name]}, now)
+        audit.record(by, verb or ("edit" if before else "create"), saved, before, facts, ip=ip, now=now)
     return saved
 
 
@@ -203,11 +208,12 @@ def _write(route: Route, facts: Facts, found: dict[str, list[Any]]) -> Route:
     return route
 
 
-def _remember(
-    route: Route, before: Facts | None, after: Facts, by: Actor, now: datetime, ip: str | None, verb: str
-) -> None:
-    _append(route, before, after, by, now)
-    audit.record(by, verb, route, before, after, ip=ip, now=now)
+def _follow(route: Route, changed: set[str], now: datetime) -> None:
+    """What fires already goes by what the route says now, too."""
+    if changed & (FOLLOWED | FOLLOWED_ALONE):
+        node = tree.load().by_key[route.pk]
+        routes = [one.key for one in (node.below() if changed & FOLLOWED else [node])]
+        waiting.follow(routes, now, collecting="group_wait" in changed)
 
 
 def _append(route: Route, before: Facts | None, after: Facts, by: Actor, now: datetime) -> None:

@@ -90,7 +90,7 @@ def _set_end(silence: Silence, ends_at: datetime, verb: str, by: Actor, now: dat
         if not Silence.objects.filter(pk=silence.pk, ends_at__gt=now).update(ends_at=ends_at):
             raise SilenceError("This silence has ended already; make a new one.")
         silence.refresh_from_db()
-        waiting.look_again(now)
+        waiting.take_steps(now)
         audit.record(by, verb, silence, before=before, after=_facts(silence), ip=ip, now=now)
     return silence
 

@@ -39,7 +39,7 @@ class Definition(ABC, Generic[Row, Said]):
     def took_effect(self, row: Row, now: datetime) -> None:
         """What follows from a change, in its transaction."""
 
-    def was_deleted(self, now: datetime) -> None:
+    def leaves(self, now: datetime) -> None:
         """What follows from a deletion, in its transaction."""
 
     def remembered(self, facts: Facts) -> Facts:
@@ -126,9 +126,10 @@ def delete(
         wait_for(Turn.DEFINITIONS)
         definition.check_delete(row)
         kept = definition.remembered(definition.facts_of(row))
+        # Whoever locks groups does so before the turn of the audit log is taken.
+        definition.leaves(now)
         audit.record(by, verb, row, before=kept, ip=ip, now=now)
         row.delete()
-        definition.was_deleted(now)
 
 
 def _check_name(definition: Definition[Row, Said], name: str, stored: Row | None) -> None:

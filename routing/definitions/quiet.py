@@ -10,20 +10,20 @@ from routing.faults import Fault, check_condition, check_fields
 from routing.intervals import IntervalError, interval_of
 from routing.models import Inhibition, MaintenanceWindow, TimeInterval
 from routing.shapes import InhibitionShape, IntervalShape, WindowShape
-from routing.waiting import look_again
+from routing.waiting import look_again, take_steps
 
 
 class _Quiet(Definition[Row, Said]):
-    """Groups may wait because of it."""
+    """Escalation steps may be put off because of it."""
 
     def took_effect(self, row: Row, now: datetime) -> None:
-        look_again(now)
+        take_steps(now)
 
-    def was_deleted(self, now: datetime) -> None:
-        look_again(now)
+    def leaves(self, now: datetime) -> None:
+        take_steps(now)
 
 
-class _Intervals(_Quiet[TimeInterval, IntervalShape]):
+class _Intervals(Definition[TimeInterval, IntervalShape]):
     model = TimeInterval
     shape = IntervalShape
 
@@ -37,6 +37,9 @@ class _Intervals(_Quiet[TimeInterval, IntervalShape]):
             words = str(error)
             raise Fault("spec", f"{words[:1].upper()}{words[1:]}.") from None
         return {"name": said.name, "spec": said.spec, "comment": said.comment}
+
+    def took_effect(self, row: TimeInterval, now: datetime) -> None:
+        look_again(now)
 
     def users(self, row: TimeInterval) -> list[str]:
         routes = chain(row.muted_routes.all(), row.active_routes.all())

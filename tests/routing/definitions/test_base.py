@@ -64,7 +64,8 @@ def test_who_may_not_edit_changes_nothing(bob: User) -> None:
 
 def test_groups_that_wait_are_looked_at_again_when_an_interval_changes(erin: User) -> None:
     row = TimeInterval.objects.create(**NIGHTS)
-    waiting = build.group(build.route(), held_by="muted by nights", held_until=NOW + timedelta(hours=9))
+    morning = NOW + timedelta(hours=9)
+    waiting = build.group(build.route(), held_by="muted by nights", held_until=morning, next_flush_at=morning)
     definitions.save(INTERVALS, row, {"spec": [{"weekdays": ["sunday"]}]}, erin, NOW)
     waiting.refresh_from_db()
     assert (waiting.held_until, waiting.next_flush_at) == (None, NOW)
