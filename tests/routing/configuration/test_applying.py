@@ -188,6 +188,12 @@ def test_what_is_still_used_is_not_deleted() -> None:
     ]
 
 
+def test_of_a_file_with_a_problem_only_that_is_told_and_not_what_pruning_would_meet() -> None:
+    applied("sinks: [{name: old, kind: stdout}]\nroutes: [{name: r, sinks: [old]}]")
+    wrong = "sinks: [{name: new, kind: stdout}]\nroutes: [{name: r, sinks: [nowhere]}]"
+    assert [said.partition(": ")[2] for said in refused(wrong, prune=True)] == ["There is no sink called 'nowhere'."]
+
+
 def test_a_table_and_what_asks_it_change_together() -> None:
     table = """
 lookups: [{name: t, text: "alert.hostname,old\\na,b\\n"}]
@@ -234,7 +240,8 @@ def test_silences_are_known_by_their_condition_comment_and_start() -> None:
 
 def test_groups_that_wait_are_looked_at_again() -> None:
     applied("intervals: [{name: n, spec: [{weekdays: [monday]}]}]")
-    waiting = build.group(build.route(), held_by="muted by n", held_until=NOW + timedelta(hours=9))
+    morning = NOW + timedelta(hours=9)
+    waiting = build.group(build.route(), held_by="muted by n", held_until=morning, next_flush_at=morning)
     applied("intervals: [{name: n, spec: [{weekdays: [sunday]}]}]", dry_run=True)
     waiting.refresh_from_db()
     assert waiting.held_until
