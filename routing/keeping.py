@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from routing.models import ActionRun, AlertGroup, Delivery, GroupedAlert
+from routing.models import ActionRun, AlertGroup, Delivery, GroupedAlert, Route
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +33,10 @@ def tidy(before: datetime, now: datetime, clock: Clock = time.monotonic) -> dict
     """Remove what was settled before a moment; how many of each went."""
     until = clock() + SECONDS
     gone = {
-        # In this order: a group is kept for as long as something was told of it.
+        # In this order: a group is kept for as long as something was told of it, and its route as long as the group.
         "deliveries": _remove(_settled(before), until, clock),
         "groups": _remove(_resolved(before), until, clock),
+        "routes": _remove(_deleted(before), until, clock),
         "runs": _remove(_without_effect(before), until, clock),
         "sign_ins": sum(_remove(rows, until, clock) for rows in _sign_ins(before, now)),
     }
@@ -55,6 +56,12 @@ def _resolved(before: datetime) -> QuerySet[AlertGroup]:
     over = AlertGroup.objects.filter(state=AlertGroup.State.RESOLVED, last_seen_at__lt=before, resolved_at__lt=before)
     members, told = GroupedAlert.objects.filter(group=OuterRef("pk")), Delivery.objects.filter(group=OuterRef("pk"))
     return over.filter(~Exists(members), ~Exists(told))
+
+
+def _deleted(before: datetime) -> QuerySet[Route]:
+    """Routes that were deleted, of which nothing is left, and nothing of those beneath them."""
+    groups, beneath = AlertGroup.objects.filter(route=OuterRef("pk")), Route.everything.filter(parent=OuterRef("pk"))
+    return Route.everything.filter(~Exists(groups), ~Exists(beneath), deleted_at__lt=before)
 
 
 def _without_effect(before: datetime) -> QuerySet[ActionRun]:
@@ -80,7 +87,7 @@ def _remove(rows: QuerySet[Any], until: float, clock: Clock) -> int:
         with transaction.atomic():
             found = rows.order_by("pk").select_for_update(skip_locked=True, of=("self",))
             keys = list(found.values_list("pk", flat=True)[:CHUNK])
-            model._default_manager.filter(pk__in=keys).delete()
+            model._base_manager.filter(pk__in=keys).delete()
         count += len(keys)
         if len(keys) < CHUNK:
             break

@@ -13,6 +13,8 @@ from routing.tree import Node
 
 SOONEST = timedelta(seconds=1)
 """A group is not looked at twice within this."""
+DELETED = "the route was deleted"
+"""Why a group ended that did not end by itself."""
 STEP_PUT_OFF = timedelta(minutes=1)
 """For how long at least an escalation step waits that something holds."""
 
@@ -24,7 +26,7 @@ def look(group: AlertGroup, node: Node, untold: list[Alert] | None, holds: Holds
     if reason is NotifyReason.ACKNOWLEDGED:
         owed = tellings.acknowledge(group, node, now)
     elif reason is NotifyReason.RESOLVED:
-        owed = tellings.resolve(group, node, reason, now)
+        owed = tellings.resolve(group, node, DELETED if node.route.deleted_at else reason, now)
     elif reason.tells:
         owed = _tell(group, node, tellings.newest_alerts(group) if untold is None else untold, reason, holds, now)
     if not reason.tells or reason is NotifyReason.RESOLVED:

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Model
+from django.db.models import Max, Model, QuerySet
 
 from routing import audit, tree, waiting
 from routing.access import Actor, insist
 from routing.faults import Conflict, Fault, check_condition, check_fields
 from routing.grouping import ALONE
-from routing.models import EscalationStep, ResponseAction, Route, RouteVersion, Sink, TimeInterval
+from routing.models import AlertGroup, EscalationStep, ResponseAction, Route, RouteVersion, Sink, TimeInterval
 from routing.models.route import WEEK
 from routing.tree import DEEPEST, SETTINGS
 
@@ -116,14 +116,28 @@ def move(route: Route, places: int, by: Actor, now: datetime, ip: str | None = N
 
 
 def delete(route: Route, by: Actor, now: datetime, ip: str | None = None) -> None:
-    """The route, its history and its groups are gone; the alerts stay. Raises PermissionDenied, Fault."""
+    """It takes nothing any more and is not seen. Its groups tell what they have to tell, and end.
+
+    The row stays for as long as something that it told does (`routing.keeping`). Raises PermissionDenied; Conflict
+    where it is deleted already; Fault where there are routes beneath it.
+    """
     insist(by, "edit")
     with transaction.atomic():
-        beneath = [one.name for one in locked() if one.parent_id == route.pk]
+        standing = locked()
+        if route not in standing:
+            raise Conflict("name", "Somebody deleted this in the meantime.")
+        beneath = [one.name for one in standing if one.parent_id == route.pk]
         if beneath:
             raise Fault("parent", f"There are routes beneath it: {', '.join(beneath)}. Move or delete those first.")
-        audit.record(by, "delete", route, before=facts_of(route), ip=ip, now=now)
-        route.delete()
+        before = facts_of(route)
+        Route.objects.filter(pk=route.pk).update(deleted_at=now)
+        waiting.follow([route.pk], now, collecting=True)
+        audit.record(by, "delete", route, before=before, ip=ip, now=now)
+
+
+def going_on(route: Route) -> QuerySet[AlertGroup]:
+    """Its groups that are not resolved."""
+    return AlertGroup.objects.filter(route=route).exclude(state=AlertGroup.State.RESOLVED)
 
 
 def check(facts: Mapping[str, Any], others: Sequence[Route], stored: Route | None = None) -> dict[str, list[Any]]:

@@ -22,6 +22,9 @@ SETTINGS = ("group_by", "group_wait", "group_interval", "repeat_interval", "reso
 DEFAULTS = {name: getattr(Route(), name) for name in SETTINGS}
 """What a route at the top has that leaves it empty."""
 
+ENDING = {"group_interval": 0, "repeat_interval": 0, "resolve_after": 0}
+"""What a deleted route has: its groups tell what is new and end, each at its next look."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -96,11 +99,14 @@ class Node:
 
 
 class Tree:
-    """All routes. Iterating gives every node, a parent before its children, in the order of the walk."""
+    """All routes. Iterating gives every node, a parent before its children, in the order of the walk.
 
-    def __init__(self, roots: Sequence[Node]) -> None:
+    Those that were deleted are only found by their keys, for what they still have to tell.
+    """
+
+    def __init__(self, roots: Sequence[Node], deleted: Iterable[Node] = ()) -> None:
         self.roots = tuple(roots)
-        self.by_key = {node.key: node for node in self}
+        self.by_key = {node.key: node for node in (*self, *deleted)}
 
     def __iter__(self) -> Iterator[Node]:
         for root in self.roots:
@@ -191,7 +197,7 @@ def load() -> Tree:
             active_in=active_in.get(route.pk, ()),
             steps=tuple(steps.get(route.pk, ())),
         )
-        for route in Route.objects.all()
+        for route in Route.everything.all()
     )
 
 
@@ -211,15 +217,17 @@ def grow(parts: Iterable[Parts]) -> Tree:
     hanging: dict[int | None, list[Parts]] = {}
     for one in sorted(parts, key=lambda one: (one.route.position, one.key)):
         hanging.setdefault(one.parent_key, []).append(one)
-    return Tree(_nodes(None, hanging))
+    deleted: list[Node] = []
+    return Tree(_nodes(None, hanging, deleted), deleted)
 
 
-def _nodes(parent: Node | None, hanging: dict[int | None, list[Parts]]) -> list[Node]:
-    nodes = []
+def _nodes(parent: Node | None, hanging: dict[int | None, list[Parts]], deleted: list[Node]) -> list[Node]:
+    """The nodes beneath one; `deleted` gets those that are not walked any more."""
+    nodes: list[Node] = []
     for parts in hanging.get(parent.key if parent else None, []):
         node = _node(parts, parent)
-        node.children.extend(_nodes(node, hanging))
-        nodes.append(node)
+        node.children.extend(_nodes(node, hanging, deleted))
+        (deleted if node.route.deleted_at else nodes).append(node)
     return nodes
 
 
@@ -228,6 +236,8 @@ def _node(parts: Parts, parent: Node | None) -> Node:
     own = {name: getattr(route, name) for name in SETTINGS}
     inherited = {name: getattr(parent, name) if parent else DEFAULTS[name] for name in SETTINGS}
     settings = {name: inherited[name] if own[name] is None else own[name] for name in SETTINGS}
+    if route.deleted_at:
+        settings |= ENDING
     return Node(
         route=route,
         key=parts.key,

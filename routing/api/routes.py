@@ -96,7 +96,7 @@ def change(request: HttpRequest, pk: int, said: Changes) -> dict[str, Any]:
     return _saved(request, route, {name: given[name] for name in said})
 
 
-@router.delete("/routes/{pk}", response={204: None}, auth=Bearer("edit"), summary="Delete a route and its groups")
+@router.delete("/routes/{pk}", response={204: None}, auth=Bearer("edit"), summary="Delete a route and end its groups")
 def delete(request: HttpRequest, pk: int) -> Status[None]:
     with told():
         routes.delete(found(KNOWN, pk), token_of(request), timezone.now(), address(request))

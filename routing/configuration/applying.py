@@ -110,8 +110,8 @@ class _Applying:
             self._prune(section)
         if ROUTES in self.file.sections:
             for route in self._unnamed(ROUTES, order.deepest_first(KNOWN_ROUTES.all())):
-                before = routes.facts_of(route)
-                self._delete(ROUTES, before, lambda route=route: routes.delete(route, BY, self.now))  # type: ignore[misc]
+                before, ends = routes.facts_of(route), routes.going_on(route).count()
+                self._delete(ROUTES, before, lambda route=route: routes.delete(route, BY, self.now), ends)  # type: ignore[misc]
         for section in BEFORE_ROUTES[::-1]:
             self._prune(section)
 
@@ -195,9 +195,9 @@ class _Applying:
             if not type(stand_in)._default_manager.filter(name=str(stand_in)).exists():
                 stand_in.save()
 
-    def _note(self, section: str, name: str, before: Facts | None, after: Facts | None) -> None:
+    def _note(self, section: str, name: str, before: Facts | None, after: Facts | None, ends: int = 0) -> None:
         if before != after:
-            self.changes.append(Change(section, name, before, after))
+            self.changes.append(Change(section, name, before, after, ends))
 
     def _prune(self, section: str) -> None:
         definition = DEFINED[section]
@@ -215,13 +215,13 @@ class _Applying:
         named = {written.name for written in self.file.sections[section]}
         return [row for row in rows if str(row) not in named]
 
-    def _delete(self, section: str, before: Facts, delete: Callable[[], None]) -> None:
+    def _delete(self, section: str, before: Facts, delete: Callable[[], None], ends: int = 0) -> None:
         try:
             delete()
         except Fault as fault:
             self.file.problems.append(Problem(0, 0, f"{self.file.source.name}: {fault}"))
         else:
-            self._note(section, str(before["name"]), before, None)
+            self._note(section, str(before["name"]), before, None, ends)
 
 
 def _without(facts: Facts, field: str) -> Facts | None:

@@ -17,6 +17,8 @@ class Change:
     name: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    ends: int = 0
+    """Groups that fire or were acknowledged, and end with it."""
 
     @property
     def sign(self) -> str:
@@ -27,7 +29,8 @@ def lines_of(change: Change) -> Iterator[str]:
     """The thing, then the lines of its YAML that come and go."""
     # A name comes from a file, and a terminal does what some characters say.
     name = change.name if change.name.isprintable() else ascii(change.name)
-    yield f"{change.sign} {NOUNS[change.section]} {name}"
+    ends = f" (ends {change.ends} group{'' if change.ends == 1 else 's'})" if change.ends else ""
+    yield f"{change.sign} {NOUNS[change.section]} {name}{ends}"
     before, after = (_lines(change.section, facts) for facts in (change.before, change.after))
     if change.after is not None:
         # The first two lines name the files.

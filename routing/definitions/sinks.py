@@ -80,7 +80,9 @@ class _Sinks(Definition[Sink, SinkShape]):
 
     def users(self, row: Sink) -> list[str]:
         told = [f"the route {route.name}" for route in row.routes.all()]
-        return told + [f"the escalation of the route {step.route.name}" for step in row.escalations.all()]
+        return told + [
+            f"the escalation of the route {step.route.name}" for step in row.escalations.filter(route__deleted_at=None)
+        ]
 
 
 def place_of(kept: Kept) -> SecretShape:

@@ -117,7 +117,7 @@ class AlertGroup(models.Model):
         ACKNOWLEDGED = "acknowledged", "Acknowledged"
         RESOLVED = "resolved", "Resolved"
 
-    route = models.ForeignKey("routing.Route", on_delete=models.CASCADE, related_name="groups")
+    route = models.ForeignKey("routing.Route", on_delete=models.PROTECT, related_name="groups")
     key = models.CharField(max_length=64)
     """Hash of `labels`."""
     labels = models.JSONField()

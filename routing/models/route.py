@@ -7,6 +7,13 @@ from django.db.models import F, Q
 WEEK = 7 * 24 * 3600
 
 
+class _Standing(models.Manager["Route"]):
+    """Those that nobody deleted."""
+
+    def get_queryset(self) -> models.QuerySet["Route"]:
+        return super().get_queryset().filter(deleted_at=None)
+
+
 class Route(models.Model):
     """One node of the tree that every alert walks.
 
@@ -14,7 +21,7 @@ class Route(models.Model):
     child takes, the route takes itself. What a child leaves empty, its parent says (`routing.tree`).
     """
 
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100)
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
     position = models.PositiveIntegerField()
     """Siblings are walked in this order."""
@@ -51,11 +58,18 @@ class Route(models.Model):
     active_in = models.ManyToManyField("routing.TimeInterval", blank=True, related_name="active_routes")
     """Where there are some, the route waits with telling while none of them holds."""
     version = models.PositiveIntegerField(default=1)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """Since when it takes nothing and is not seen. The row stays for as long as its groups do."""
+
+    objects = _Standing()
+    everything = models.Manager["Route"]()
+    """The deleted ones, too."""
 
     class Meta:
         ordering = ["position", "id"]
         constraints = [
             models.CheckConstraint(condition=~Q(parent=F("id")), name="route_not_its_own_parent"),
+            models.UniqueConstraint(fields=["name"], condition=Q(deleted_at=None), name="route_once_per_name"),
         ]
 
     def __str__(self) -> str:

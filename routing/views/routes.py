@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -13,7 +12,7 @@ from routing import access, tree
 from routing import routes as service
 from routing.access import requires
 from routing.faults import Fault
-from routing.models import Alert, AlertGroup, ResponseAction, Route, RouteVersion, Sink, TimeInterval
+from routing.models import Alert, ResponseAction, Route, RouteVersion, Sink, TimeInterval
 from routing.simulation import NoAlert
 from routing.tree import Tree
 from routing.views.asking import address, person
@@ -134,12 +133,9 @@ def _before_the_rest(request: HttpRequest, route: Route, now: datetime) -> str:
 
 
 def _loss(route: Route, grown: Tree) -> dict[str, object]:
-    """What would go with a route that is deleted, and what stands in the way."""
+    """What would end with a route that is deleted, and what stands in the way."""
     node = grown.by_key.get(route.pk)
-    groups = AlertGroup.objects.filter(route=route).aggregate(
-        all=Count("pk"), firing=Count("pk", filter=Q(state=AlertGroup.State.FIRING))
-    )
-    return {"groups": groups, "children": node.children if node else []}
+    return {"going_on": service.going_on(route).count(), "children": node.children if node else []}
 
 
 @require_POST
@@ -155,7 +151,7 @@ def move(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @requires("edit")
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """The route and its groups are gone; the alerts stay."""
+    """Nothing comes to the route any more, its groups end, and the log stays."""
     route = access.route_for(request.user, pk, to="edit")
     try:
         service.delete(route, person(request), timezone.now(), address(request))

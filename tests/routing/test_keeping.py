@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from routing import keeping
-from routing.models import ActionRun, AlertGroup, Attempt, AuditEntry, Delivery, GroupedAlert
+from routing.models import ActionRun, AlertGroup, Attempt, AuditEntry, Delivery, GroupedAlert, Route
 from tests import build
 from tests.build import NOW
 from tests.elsewhere import WAIT, elsewhere
@@ -62,6 +62,19 @@ def test_what_was_folded_into_another_stays_when_that_one_leaves() -> None:
     assert tidy() == {"deliveries": 1}
     old.refresh_from_db()
     assert old.folded_into is None
+
+
+def test_a_deleted_route_leaves_when_nothing_is_left_of_it_and_of_those_beneath_it() -> None:
+    top = build.route(name="top", deleted_at=OLD)
+    low = build.route(name="low", deleted_at=OLD, parent=top)
+    build.route(name="young", deleted_at=YOUNG)
+    build.route(name="standing")
+    group = build.group(low)
+    assert tidy() == {}
+    group.delete()
+    assert tidy() == {"routes": 1}
+    assert tidy() == {"routes": 1}
+    assert [route.name for route in Route.everything.order_by("name")] == ["standing", "young"]
 
 
 def test_a_group_leaves_when_it_is_over_and_nothing_is_left_of_it() -> None:

@@ -191,6 +191,8 @@ def test_a_route_with_others_beneath_is_not_deleted(erin: User) -> None:
     routes.delete(top, erin, NOW)
     assert not Route.objects.exists()
     assert AuditEntry.objects.filter(verb="delete").count() == 2
+    with pytest.raises(Conflict):
+        routes.delete(top, erin, NOW)
 
 
 def test_who_may_not_edit_changes_nothing(bob: User) -> None:

@@ -234,3 +234,15 @@ def test_a_route_that_is_made_while_the_tree_is_read_is_there_with_its_sinks(mon
 
 def make_route() -> Route:
     return routes.save(None, {"name": "new", "sinks": ["team"]}, Operator("test"), NOW)
+
+
+def test_a_deleted_route_is_not_walked_and_found_by_its_key_until_its_groups_are_over() -> None:
+    top = build.route(name="top")
+    top.sinks.add(build.sink())
+    low = build.route(name="low", parent=top, deleted_at=NOW, group_interval=60, repeat_interval=60, resolve_after=60)
+    whole = tree.load()
+    assert [node.name for node in whole] == ["top"]
+    assert whole.by_key[top.pk].children == []
+    node = whole.by_key[low.pk]
+    assert (node.path, [sink.name for sink in node.sinks]) == (("top", "low"), ["a webhook"])
+    assert (node.group_interval, node.repeat_interval, node.resolve_after) == (0, 0, 0)

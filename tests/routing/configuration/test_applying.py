@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from routing import audit
-from routing.configuration import Change, Refused, apply, export, read
+from routing.configuration import Change, Refused, apply, export, lines_of, read
 from routing.models import (
+    AlertGroup,
     AuditEntry,
     Inhibition,
     Lookup,
@@ -192,6 +193,16 @@ def test_of_a_file_with_a_problem_only_that_is_told_and_not_what_pruning_would_m
     applied("sinks: [{name: old, kind: stdout}]\nroutes: [{name: r, sinks: [old]}]")
     wrong = "sinks: [{name: new, kind: stdout}]\nroutes: [{name: r, sinks: [nowhere]}]"
     assert [said.partition(": ")[2] for said in refused(wrong, prune=True)] == ["There is no sink called 'nowhere'."]
+
+
+def test_a_route_that_is_called_otherwise_ends_its_groups_and_a_dry_run_says_so() -> None:
+    applied("routes: [{name: old}]")
+    build.group(Route.objects.get(), state="acknowledged", next_flush_at=NOW + timedelta(hours=1))
+    build.group(Route.objects.get(), key="1", state="resolved")
+    for dry_run in (True, False):
+        changes = applied("routes: [{name: new}]", prune=True, dry_run=dry_run)
+        assert [line for change in changes for line in lines_of(change)][-1] == "- route old (ends 1 group)"
+    assert list(AlertGroup.objects.order_by("pk").values_list("next_flush_at", flat=True)) == [NOW, None]
 
 
 def test_a_table_and_what_asks_it_change_together() -> None:

@@ -187,11 +187,12 @@ def test_a_change_of_what_somebody_else_changed_is_refused_and_kept_in_the_form(
     assert route.group_wait == 9
 
 
-def test_deleting_keeps_the_alerts(as_user, erin, world: SimpleNamespace) -> None:
+def test_deleting_keeps_the_alerts_and_the_log(as_user, erin, world: SimpleNamespace) -> None:
     client = as_user(erin)
-    assert "Its 1 group, 1 of them firing, and what was said" in said(client.get(f"/routes/{world.route.pk}/"))
+    assert "Its 1 group that is not resolved will end" in said(client.get(f"/routes/{world.route.pk}/"))
     client.post(f"/routes/{world.route.pk}/delete/")
     assert not Route.objects.exists()
+    assert "route Production, which is deleted" in said(client.get(f"/groups/{world.group.pk}/"))
     world.alert.refresh_from_db()
     assert AuditEntry.objects.get(verb="delete").before["name"] == "Production"
 
