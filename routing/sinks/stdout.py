@@ -29,7 +29,8 @@ class Stdout(Sender):
 
     def send(self, message: Message) -> Outcome:
         prefix = "".join(letter for letter in self.config.prefix if letter.isprintable())[:100].strip()
-        line = (f"{prefix} " if prefix else "").encode() + document.fitted(message, MOST_BYTES) + b"\n"
+        before = (f"{prefix} " if prefix else "").encode()
+        line = before + document.fitted(message, MOST_BYTES - len(before)) + b"\n"
         shown = line.decode("utf-8", "replace")
         try:
             # Not sys.stdout, which the worker turns into its log.

@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,12 +75,14 @@ def test_every_alert_is_a_message_and_lengths_count_bytes() -> None:
 
 @pytest.mark.parametrize("held", ["text", "json", "cef"])
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_the_largest_alert_is_cut_to_what_receivers_take(held: str, transport: str) -> None:
-    line = sender(1, format=held, transport=transport).line("firing", samples.enormous().newest)
+@pytest.mark.parametrize("letter", ["x", "\x01", "漢", "😀", '"'])
+def test_the_largest_alert_is_cut_to_what_receivers_take(held: str, transport: str, letter: str) -> None:
+    alert = replace(samples.enormous().newest, rule=letter * 255, source=letter * 64, hostname=letter * 255)
+    line = sender(1, format=held, transport=transport).line("acknowledged", alert)
     assert len(line.encode()) <= MOST_BYTES[transport]
     assert line.isprintable() or held == "text"
     if held == "json":
-        json.loads(line.split(" - firing - ")[1])
+        json.loads(line.split(" - acknowledged - ")[1])
 
 
 def test_a_hostname_cannot_add_a_field_to_the_header() -> None:
