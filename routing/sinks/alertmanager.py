@@ -18,11 +18,12 @@ from routing.sinks.document import group_id
 from routing.sinks.http import HttpSender
 from sensor.alert import Priority
 
-SEVERITIES = ("critical", "warning", "info")
 MOST_SECONDS = 20.0
 """After which no further member is asked: a claim on a delivery ends after a minute."""
 TEST_MINUTES = 5
 """After which what the Test button sent ends."""
+MOST_HOURS = 366 * 24
+"""After which an alert that nothing more is heard of can end, at most."""
 MOST_LABEL = 512
 """Characters of a label; it is part of what identifies an alert."""
 MOST_ANNOTATION = 4000
@@ -46,6 +47,7 @@ class Alertmanager(HttpSender):
 
     kind = "alertmanager"
     label = "Alertmanager"
+    keeps_receipts = True
 
     @dataclass(frozen=True)
     class Config:
@@ -61,15 +63,27 @@ class Alertmanager(HttpSender):
             "An alert that nothing more is heard of ends after this many hours.", label="Ends after", default=24
         )
 
+        def __post_init__(self) -> None:
+            if not self.url.split():
+                raise ValueError("This sink has no address; enter the Alertmanager's")
+            if int(self.hours) > MOST_HOURS:
+                raise ValueError(f"Alerts end after {MOST_HOURS:,} hours at most, a year")
+
     def send(self, message: Message) -> Outcome:
-        members = self.config.url.split()
-        if not members:
-            return Outcome(Verdict.FAILED, "This sink has no address; enter the Alertmanager's")
-        payload = self.payload(message)
+        outcome = self._told(self.payload(message))
+        before, now = _told_as(message), severity(message.group.priority)
+        if message.event == "resolved":
+            return replace(outcome, receipt={} if outcome.verdict is Verdict.SENT else None)
+        if outcome.verdict is Verdict.SENT:
+            return replace(outcome, receipt={"severities": now})
+        return replace(outcome, receipt={"severities": " ".join(sorted({*before, now}))} if outcome.arrived else None)
+
+    def _told(self, payload: list[dict[str, Any]]) -> Outcome:
+        """What the members say together."""
         headers = credentials.authorization(self.config.username, self.config.password, self.config.token)
         began = time.monotonic()
         outcomes = []
-        for member in members:
+        for member in self.config.url.split():
             if time.monotonic() - began > MOST_SECONDS:
                 outcomes.append(Outcome(Verdict.RETRY, "the rest was not asked, for the others took too long"))
                 break
@@ -81,13 +95,17 @@ class Alertmanager(HttpSender):
             said = "; ".join(outcome.error for outcome in missed)
             return replace(taken, error=f"Not every member took it: {said}" if missed else "")
         # Where any of them may still take it, the delivery is not lost.
-        return next((one for one in missed if one.verdict is Verdict.RETRY), missed[0])
+        worst = next((one for one in missed if one.verdict is Verdict.RETRY), missed[0])
+        return replace(worst, arrived=any(one.arrived for one in missed))
 
     def secrets(self) -> list[str]:
         return [*super().secrets(), credentials.basic(self.config.username, self.config.password)]
 
     def payload(self, message: Message) -> list[dict[str, Any]]:
-        """The group's alert under its severity, and the end of it under the others, for a priority may have risen."""
+        """The group's alert under its severity, and the end of it under those it was told as before.
+
+        An end of what never began would be told as resolved.
+        """
         group, alert = message.group, message.newest
         annotations = {
             "summary": wording.cut(wording.headline(message), 500),
@@ -100,6 +118,8 @@ class Alertmanager(HttpSender):
             "reason": wording.cut(message.reason, 300),
         }
         current = severity(group.priority)
+        told = _told_as(message)
+        severities = {*told} or {current} if message.event == "resolved" else {*told, current}
         lasts = timedelta(hours=max(1, int(self.config.hours)))
         until = message.created_at + (timedelta(minutes=TEST_MINUTES) if message.event == "test" else lasts)
         started = min(group.first_seen_at, message.created_at)
@@ -113,7 +133,7 @@ class Alertmanager(HttpSender):
                 ).isoformat(),
                 "generatorURL": group.url,
             }
-            for word in SEVERITIES
+            for word in sorted(severities)
         ]
 
     def _labels(self, message: Message) -> dict[str, str]:
@@ -125,3 +145,8 @@ class Alertmanager(HttpSender):
             "alertname": wording.cut(group.labels.get("alert.rule") or "sensorapp", MOST_LABEL),
             "group": group_id(message)[:16],
         }
+
+
+def _told_as(message: Message) -> list[str]:
+    """The severities under which the group's alert may be on there."""
+    return message.receipt.get("severities", "").split()

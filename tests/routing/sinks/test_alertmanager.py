@@ -1,10 +1,12 @@
+import socket
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
+from routing import outbound
 from routing.sinks import alertmanager
 from routing.sinks.alertmanager import Alertmanager, label_name, severity
 from routing.sinks.base import Message, Verdict
@@ -12,12 +14,6 @@ from sensor.alert import Priority
 from tests.routing.sinks import samples
 
 LOCAL = {"url": "http://127.0.0.1:9"}
-
-
-def active(message: Message, **options: Any) -> list[str]:
-    """The severities under which the group's alert goes on after a message."""
-    payload = Alertmanager({**LOCAL, **options}).payload(message)
-    return [one["labels"]["severity"] for one in payload if datetime.fromisoformat(one["endsAt"]) > message.created_at]
 
 
 def identities(message: Message) -> set[frozenset[tuple[str, str]]]:
@@ -29,13 +25,66 @@ def test_a_group_is_the_same_alert_until_it_ends() -> None:
     later = samples.message("firing", other)
     labels = samples.message().group.labels
     later = replace(later, group=replace(later.group, labels=labels))
-    assert identities(samples.message()) == identities(later) == identities(samples.message("resolved"))
+    assert identities(samples.message()) == identities(samples.message("resolved"))
+    without = [dict(identity) | {"severity": ""} for (identity,) in (identities(samples.message()), identities(later))]
+    assert without[0] == without[1]
 
 
-def test_a_group_whose_priority_rises_goes_on_under_one_severity_only() -> None:
-    assert active(samples.message()) == ["warning"]
-    assert active(samples.message("firing", samples.alert(priority=Priority.EMERGENCY))) == ["critical"]
-    assert active(samples.message("resolved")) == []
+def told(message: Message) -> list[tuple[str, bool]]:
+    """The severities that a message tells, and whether the alert goes on under each."""
+    payload = Alertmanager(LOCAL).payload(message)
+    return [(one["labels"]["severity"], one["endsAt"] > message.created_at.isoformat()) for one in payload]
+
+
+URGENT = samples.alert(priority=Priority.EMERGENCY)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (samples.message(), [("warning", True)]),
+        (samples.message(receipt={"severities": "warning"}), [("warning", True)]),
+        (
+            samples.message("firing", URGENT, receipt={"severities": "warning"}),
+            [("critical", True), ("warning", False)],
+        ),
+        (
+            samples.message(receipt={"severities": "critical info"}),
+            [("critical", False), ("info", False), ("warning", True)],
+        ),
+        (samples.message("resolved"), [("warning", False)]),
+        (samples.message("resolved", URGENT, receipt={"severities": "warning"}), [("warning", False)]),
+    ],
+)
+def test_only_what_was_told_before_is_ended(message: Message, expected: list[tuple[str, bool]]) -> None:
+    assert told(message) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "statuses", "receipt"),
+    [
+        (samples.message(), (200,), {"severities": "warning"}),
+        (samples.message("firing", URGENT, receipt={"severities": "warning"}), (503, 200), {"severities": "critical"}),
+        (samples.message("resolved", receipt={"severities": "warning"}), (200,), {}),
+        (samples.message("resolved", receipt={"severities": "warning"}), (503,), None),
+        (samples.message(), (503,), None),
+    ],
+)
+def test_the_severity_that_was_told_is_remembered_until_the_end(
+    httpserver: HTTPServer, message: Message, statuses: tuple[int, ...], receipt: dict[str, str] | None
+) -> None:
+    assert cluster(httpserver, *statuses).deliver(message).receipt == receipt
+
+
+def test_a_severity_that_may_have_been_told_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "READ_SECONDS", 0.1)
+    message = samples.message("firing", URGENT, receipt={"severities": "warning"})
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as closed:
+        members = [f"http://127.0.0.1:{one.getsockname()[1]}" for one in (closed, silent)]
+        closed.close()
+        outcome = Alertmanager({"url": " ".join(members)}).deliver(message)
+    assert (outcome.verdict, outcome.arrived) == (Verdict.RETRY, True)
+    assert outcome.receipt == {"severities": "critical warning"}
 
 
 @pytest.mark.parametrize(
@@ -97,5 +146,9 @@ def test_members_that_take_long_do_not_outlast_the_claim(
     assert not httpserver.log
 
 
-def test_no_address_is_said_plainly() -> None:
-    assert Alertmanager({"url": " "}).deliver(samples.message()).verdict is Verdict.FAILED
+@pytest.mark.parametrize(
+    ("options", "words"), [({"url": " "}, "no address"), ({**LOCAL, "hours": 99_999_999}, "a year")]
+)
+def test_options_that_cannot_be_are_said_plainly(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Alertmanager(options)
