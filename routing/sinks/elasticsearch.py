@@ -8,6 +8,7 @@ Item statuses 429 and 5xx pass.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 from urllib.parse import quote
 
@@ -24,8 +25,10 @@ MOST_BYTES = 400_000
 MOST_DOCUMENT = 100_000
 # Lucene refuses words beyond 32,766 bytes in fields that are not analysed.
 MOST_VALUE = 8000
-# Only what is judged, so that the answer about a hundred documents stays small.
-_ASKED = "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
+# Only what is judged. A reason quotes the value it is about, and a hundred of them are more than is read of an answer.
+_ASKED = "filter_path=errors,items.*.status,items.*.error.type"
+# Of the index, not of a document: another name, or a right to make it.
+_OF_INDEX = {"index_not_found_exception", "invalid_index_name_exception", "index_closed_exception"}
 
 
 class Elasticsearch(HttpSender):
@@ -76,16 +79,14 @@ class Elasticsearch(HttpSender):
             return Verdict.SENT, ""
         # What may pass goes first: after another try the others answer the same again.
         order = {Verdict.RETRY: 0, Verdict.CREDENTIALS: 1}
-        found, worst = min(
-            ((_of_item(item["status"]), item) for item in refused), key=lambda pair: order.get(pair[0], 2)
-        )
-        return found, f"{len(refused)} of {len(items)} alerts were not stored ({worst['status']}): {_reason(worst)}"
+        found, worst = min(((_of_item(item), item) for item in refused), key=lambda pair: order.get(pair[0], 2))
+        return found, f"{len(refused)} of {len(items)} alerts were not stored ({worst['status']}): {_type(worst)}"
 
 
-def _of_item(status: int) -> Verdict:
-    found, _ = verdict(status)
-    # One document's 404, such as an index that may not be made, does not mean that the cluster is gone.
-    return Verdict.FAILED if found is Verdict.GONE else found
+def _of_item(item: Mapping[str, Any]) -> Verdict:
+    found, _ = verdict(item["status"])
+    # A document's 404 is an index that may not be made; it does not mean that the cluster is gone.
+    return Verdict.CREDENTIALS if found is Verdict.GONE or _type(item) in _OF_INDEX else found
 
 
 def _items(body: bytes) -> list[dict[str, Any]] | None:
@@ -98,18 +99,24 @@ def _items(body: bytes) -> list[dict[str, Any]] | None:
         return None
 
 
-def _reason(item: Mapping[str, Any]) -> str:
+def _type(item: Mapping[str, Any]) -> str:
     error = item.get("error")
-    if not isinstance(error, Mapping):
-        return "no reason given"
-    return f"{error.get('type', '')}: {error.get('reason', '')}"[:300]
+    return str(error.get("type", ""))[:100] if isinstance(error, Mapping) else "no reason given"
 
 
 def _stored(alert: AlertFacts) -> dict[str, Any]:
     """The alert as a document. Dots in names would make objects, and `fd` beside `fd.name` a conflict of the two."""
     found = document.of_alert(alert)
-    fields = {re.sub(r"\W+", "_", name).strip("_"): _plain(value) for name, value in found["output_fields"].items()}
+    fields: dict[str, Any] = {}
+    for name, value in found["output_fields"].items():
+        if plain := re.sub(r"\W+", "_", name).strip("_"):
+            fields[_free(plain, fields)] = _plain(value)
     return {"@timestamp": found["time"], **found, "output_fields": fields}
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, with a number where another has it already."""
+    return next(one for one in chain([name], (f"{name}_{number}" for number in count(2))) if one not in taken)
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from routing.sinks.base import Verdict
 from routing.sinks.elasticsearch import Elasticsearch
@@ -17,9 +18,8 @@ def cluster(httpserver: HTTPServer, said: Any) -> Elasticsearch:
     return Elasticsearch({"url": httpserver.url_for("/")})
 
 
-def item(status: int, reason: str = "") -> dict[str, Any]:
-    error = {"error": {"type": "document_parsing_exception", "reason": reason}} if reason else {}
-    return {"create": {"status": status, **error}}
+def item(status: int, error: str = "") -> dict[str, Any]:
+    return {"create": {"status": status, **({"error": {"type": error}} if error else {})}}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def item(status: int, reason: str = "") -> dict[str, Any]:
         ((400, 503, 201), Verdict.RETRY),
         ((201, 403, 400), Verdict.CREDENTIALS),
         ((201, 400, 201), Verdict.FAILED),
-        ((404, 404, 404), Verdict.FAILED),
+        ((404, 404, 404), Verdict.CREDENTIALS),
     ],
 )
 def test_what_a_200_means_is_in_its_items(httpserver: HTTPServer, statuses: tuple[int, ...], verdict: Verdict) -> None:
@@ -42,10 +42,9 @@ def test_what_a_200_means_is_in_its_items(httpserver: HTTPServer, statuses: tupl
 
 
 def test_how_many_were_refused_and_why_is_said(httpserver: HTTPServer) -> None:
-    said = {"errors": True, "items": [item(201), item(400, "failed to parse field [proc_pid]"), item(201)]}
+    said = {"errors": True, "items": [item(201), item(400, "document_parsing_exception"), item(201)]}
     outcome = cluster(httpserver, said).deliver(samples.message("firing", *THREE))
-    assert outcome.error.startswith("1 of 3 alerts were not stored (400)")
-    assert "failed to parse field [proc_pid]" in outcome.error
+    assert outcome.error == "1 of 3 alerts were not stored (400): document_parsing_exception"
 
 
 @pytest.mark.parametrize("said", [{}, [], "no", {"items": 3}, {"items": [{}]}, {"items": [{"create": {}}]}])
@@ -71,6 +70,35 @@ def test_fields_are_flat_and_of_kinds_that_an_index_takes() -> None:
         "none": None,
         "flag": True,
     }
+
+
+def test_the_answer_about_a_hundred_refused_documents_is_read_to_its_end(httpserver: HTTPServer) -> None:
+    reason = "failed to parse field; preview of its value: " + "x" * 1000
+
+    def cluster(request: Request) -> Response:
+        """Says only what is asked for, as `filter_path` has it."""
+        error = {"type": "document_parsing_exception", "reason": reason}
+        asked = request.args["filter_path"].split(",")
+        told = {name: value for name, value in error.items() if f"items.*.error.{name}" in asked}
+        return Response(json.dumps({"errors": True, "items": [{"create": {"status": 400, "error": told}}] * 100}))
+
+    httpserver.expect_request("/sensorapp-alerts/_bulk").respond_with_handler(cluster)
+    outcome = Elasticsearch({"url": httpserver.url_for("/")}).deliver(samples.message("firing", *THREE))
+    assert outcome.verdict is Verdict.FAILED
+    assert outcome.error.startswith("100 of 100 alerts")
+
+
+@pytest.mark.parametrize("error", ["invalid_index_name_exception", "index_closed_exception"])
+def test_what_is_wrong_with_the_index_is_the_sinks_trouble(httpserver: HTTPServer, error: str) -> None:
+    outcome = cluster(httpserver, {"errors": True, "items": [item(400, error)]}).deliver(samples.message())
+    assert outcome.verdict is Verdict.CREDENTIALS
+
+
+def test_no_field_takes_the_place_of_another_or_is_without_a_name() -> None:
+    fields = {"%": 0, "proc.args": "a", "proc_args": "b", "proc args": "c", "proc.args_2": "d"}
+    body = Elasticsearch({"url": "http://x"}).body(samples.message("firing", samples.alert(output_fields=fields)))
+    stored = json.loads(body.split(b"\n")[1])["output_fields"]
+    assert stored == {"proc_args": "a", "proc_args_2": "b", "proc_args_3": "c", "proc_args_2_2": "d"}
 
 
 def test_an_index_cannot_lead_elsewhere(httpserver: HTTPServer) -> None:
