@@ -1,17 +1,20 @@
 """E-mail over SMTP: text and HTML, one Message-ID for each delivery, one thread for each group.
 
 RFC 8314 prefers TLS from the first byte (port 465); STARTTLS (587) is as good where the server insists on it, which
-this sink does. RFC 5321 section 4.2.1: 4xx answers pass, 5xx ones stay.
+this sink does. RFC 5321 section 4.2.1: 4xx answers pass, 5xx ones stay. Each recipient has an answer of its own: a
+greylisting server says "later" about one and takes the mail for another (RFC 6647).
 """
 
 import hashlib
 import html
+import re
 import smtplib
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -33,6 +36,14 @@ a delivery ends after a minute."""
 MOST_SHOWN = 20
 """Alerts in one mail; it says how many more there are."""
 MOST_OUTPUT = 4000
+MOST_TRIES = 6
+"""For addresses that are refused for now while others took the mail: most of an hour. Meanwhile the group waits."""
+# Of a mail that was begun: RFC 4954, section 6, whose codes say that we must sign in (530, 534, 535, 538), and
+# Exchange Online, which sees only then that the sender is not the user's.
+_TO_MEND = re.compile(r"53[0458] |.*(?:SendAsDenied|5\.7\.60)", re.DOTALL)
+
+_Refused = Mapping[str, tuple[int, bytes | str]]
+"""Addresses with the code and the text of the answer."""
 
 
 class _Connection(smtplib.SMTP):
@@ -69,6 +80,7 @@ class Email(Sender):
     # Exchange Online takes thirty in any minute; a mailbox with more is not read either.
     pace = Pace(25, burst=5)
     digests = True
+    keeps_receipts = True
 
     @dataclass(frozen=True)
     class Config:
@@ -92,28 +104,45 @@ class Email(Sender):
             default=True,
         )
 
+        def __post_init__(self) -> None:
+            try:
+                _address(self.sender)
+                _recipients(self.recipients)
+            except ValueError as error:
+                raise ValueError(f"An address of this sink cannot be used: {error}") from None
+
     def may_repeat(self) -> bool:
         return bool(self.config.repeat_unknown)
 
     def send(self, message: Message) -> Outcome:
-        try:
-            mail = self.mail(message)
-        except ValueError as error:
-            return Outcome(Verdict.FAILED, f"An address of this sink cannot be used: {error}")
+        addressed = self._addressed(message)
+        if not addressed:
+            return Outcome(Verdict.SENT, "Who was refused for now is no longer among the addresses", receipt={})
+        outcome = self._mailed(message, addressed)
+        if outcome.verdict is Verdict.SENT and message.receipt:
+            return replace(outcome, receipt={})
+        return outcome
+
+    def _mailed(self, message: Message, addressed: list[str]) -> Outcome:
+        """Try once, to some of the recipients."""
+        mail = self.mail(message)
         shown = f"From: {mail['From']}\nTo: {mail['To']}\nSubject: {mail['Subject']}"
         posted = False
         try:
             with closing(self._connected()) as server:
                 posted = True
-                refused = server.send_message(mail)
+                refused = server.send_message(mail, to_addrs=addressed)
                 with suppress(OSError):  # The mail is theirs by now, whatever they say at the end.
                     server.quit()
         except AddressRefused as error:
-            return Outcome(Verdict.FAILED, str(error), request=shown)
+            return Outcome(Verdict.CREDENTIALS, str(error), request=shown)
         except OutboundError as error:
             return Outcome(Verdict.RETRY, str(error), request=shown)
         except smtplib.SMTPRecipientsRefused as error:
-            return _all_refused(error, shown)
+            # A server that ends the conversation in the middle (421) has not answered about everybody.
+            if len(error.recipients) == len(addressed) and _later(message):
+                return _some(message, error.recipients, shown)
+            return _nobody(error.recipients, shown)
         except smtplib.SMTPAuthenticationError as error:
             text = "The mail server refuses the user name or password"
             said = _said(error.smtp_error)
@@ -121,7 +150,7 @@ class Email(Sender):
         except smtplib.SMTPResponseException as error:
             text = f"The mail server does not take the message ({error.smtp_code})"
             return Outcome(
-                _verdict(error.smtp_code),
+                _of_mail(error),
                 text,
                 _status(error.smtp_code),
                 # An answer that was cut off in the middle says nothing.
@@ -131,17 +160,14 @@ class Email(Sender):
             )
         except smtplib.SMTPNotSupportedError:
             text = "The mail server does not offer what this sink asks for (STARTTLS, or signing in)"
-            return Outcome(Verdict.FAILED, text, request=shown)
+            return Outcome(Verdict.CREDENTIALS, text, request=shown)
         except ssl.SSLError:
             text = f"The certificate of {self.config.host} is not trusted, or it does not speak TLS on this port"
             return Outcome(Verdict.RETRY, text, request=shown)
         except (OSError, smtplib.SMTPException):
             text = f"{self.config.host} closed the connection or did not answer in time"
             return Outcome(Verdict.RETRY, text, request=shown, arrived=posted)
-        if refused:
-            who = ", ".join(refused)
-            return Outcome(Verdict.SENT, f"The mail server refused {who}, and took it for the others", request=shown)
-        return Outcome(Verdict.SENT, request=shown)
+        return _some(message, refused, shown) if refused else Outcome(Verdict.SENT, request=shown)
 
     def _connected(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -158,15 +184,18 @@ class Email(Sender):
             raise
         return server
 
+    def _addressed(self, message: Message) -> list[str]:
+        """Who it still goes to: everybody, or those that were refused for now when the others took it."""
+        everybody = dict.fromkeys(address.addr_spec for address in _recipients(self.config.recipients))
+        later = _later(message)
+        return [one for one in everybody if not later or one in later]
+
     def mail(self, message: Message) -> EmailMessage:
-        """The mail; raises ValueError for addresses that are none."""
+        """The mail, which names everybody that it goes to."""
         mail = EmailMessage()
         sender = _address(self.config.sender)
         mail["From"] = sender
-        recipients = [_address(one) for one in self.config.recipients.split(",") if one.strip()]
-        if not recipients:
-            raise ValueError("there is nobody it goes to")
-        mail["To"] = recipients
+        mail["To"] = _recipients(self.config.recipients)
         mail["Subject"] = wording.cut(wording.headline(message), 200)
         mail["Date"] = format_datetime(message.created_at)
         mail["Message-ID"] = f"<{message.delivery}@{sender.domain}>"
@@ -213,8 +242,30 @@ def _address(text: str) -> Address:
     return address
 
 
-def _verdict(code: int) -> Verdict:
-    return Verdict.FAILED if 500 <= code < 600 else Verdict.RETRY
+def _recipients(text: str) -> list[Address]:
+    """Raises ValueError where nobody is named, or somebody by what is no address."""
+    found = [_address(one) for one in text.split(",") if one.strip()]
+    if not found:
+        raise ValueError("there is nobody it goes to")
+    return found
+
+
+def _of_mail(error: smtplib.SMTPResponseException) -> Verdict:
+    """What a refusal means that is not about single recipients."""
+    code = error.smtp_code
+    if not 500 <= code < 600:
+        return Verdict.RETRY
+    if isinstance(error, smtplib.SMTPDataError):
+        to_mend = _TO_MEND.match(f"{code} {_said(error.smtp_error)}")
+        return Verdict.CREDENTIALS if to_mend else Verdict.FAILED
+    # Before the mail itself was said, all but its size is about us, or about the sender's address.
+    return Verdict.FAILED if code == 552 else Verdict.CREDENTIALS
+
+
+def _later(message: Message) -> set[str]:
+    """The addresses that were refused for now when the others took this very delivery."""
+    receipt = message.receipt
+    return {one for one in receipt if "@" in one} if receipt.get("delivery") == str(message.delivery) else set()
 
 
 def _status(code: int) -> int | None:
@@ -222,11 +273,29 @@ def _status(code: int) -> int | None:
     return code if code > 0 else None
 
 
-def _all_refused(error: smtplib.SMTPRecipientsRefused, shown: str) -> Outcome:
-    codes = [code for code, _ in error.recipients.values()]
-    verdict = Verdict.FAILED if all(_verdict(code) is Verdict.FAILED for code in codes) else Verdict.RETRY
-    said = "; ".join(f"{who}: {code} {_said(text)}" for who, (code, text) in error.recipients.items())
-    return Outcome(verdict, "The mail server refuses every recipient", _status(codes[0]), request=shown, response=said)
+def _nobody(refused: _Refused, shown: str) -> Outcome:
+    """What it means that no recipient was taken."""
+    codes = [code for code, _ in refused.values()]
+    verdict = Verdict.CREDENTIALS if all(500 <= code < 600 for code in codes) else Verdict.RETRY
+    text = "The mail server refuses every recipient"
+    return Outcome(verdict, text, _status(codes[0]), request=shown, response=_words(refused))
+
+
+def _some(message: Message, refused: _Refused, shown: str) -> Outcome:
+    """What it means that others took the mail, now or before: nobody who did gets it again."""
+    later = [who for who, (code, _) in refused.items() if not 500 <= code < 600]
+    tries = int(message.receipt["tries"]) if _later(message) else 1
+    # Of a test nothing is remembered.
+    if later and tries < MOST_TRIES and message.event != "test":
+        receipt = {"delivery": str(message.delivery), "tries": str(tries + 1), **dict.fromkeys(later, "later")}
+        text = f"The mail server refuses {', '.join(refused)} for now, and took it for the others"
+        return Outcome(Verdict.RETRY, text, request=shown, response=_words(refused), receipt=receipt)
+    text = f"The mail server refused {', '.join(refused)}, and took it for the others"
+    return Outcome(Verdict.SENT, text, request=shown, response=_words(refused))
+
+
+def _words(refused: _Refused) -> str:
+    return "; ".join(f"{who}: {code} {_said(text)}" for who, (code, text) in refused.items())
 
 
 def _said(text: bytes | str) -> str:

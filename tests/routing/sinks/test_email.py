@@ -18,7 +18,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from routing.sinks import email as email_sink
-from routing.sinks.base import Verdict
+from routing.sinks.base import Message, Verdict
 from routing.sinks.email import Email
 from tests.routing.certificates import certificate
 from tests.routing.sinks import samples
@@ -32,6 +32,7 @@ class Mailbox:
         self.envelopes: list[Envelope] = []
         self.answer = "250 kept"
         self.refused: dict[str, str] = {}
+        self.sender = "250 yes"
 
     async def handle_RCPT(  # aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -40,6 +41,12 @@ class Mailbox:
             return self.refused[address]
         envelope.rcpt_tos.append(address)
         return "250 yes"
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        return self.sender
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if self.answer.startswith("250"):
@@ -120,7 +127,14 @@ def test_markup_and_line_breaks_in_an_alert_stay_text(port: int, mailbox: Mailbo
 
 
 @pytest.mark.parametrize(
-    ("answer", "verdict"), [("451 later", Verdict.RETRY), ("554 spam", Verdict.FAILED), ("552 too big", Verdict.FAILED)]
+    ("answer", "verdict"),
+    [
+        ("451 later", Verdict.RETRY),
+        ("554 spam", Verdict.FAILED),
+        ("552 too big", Verdict.FAILED),
+        ("530 5.7.0 Authentication required", Verdict.CREDENTIALS),
+        ("554 5.2.252 SendAsDenied; this user may not send as alerts@", Verdict.CREDENTIALS),
+    ],
 )
 def test_an_answer_of_the_server_is_judged(port: int, mailbox: Mailbox, answer: str, verdict: Verdict) -> None:
     mailbox.answer = answer
@@ -136,7 +150,86 @@ def test_one_refused_address_is_named_and_the_others_get_it(port: int, mailbox: 
     assert len(mailbox.mails) == 1
 
 
-@pytest.mark.parametrize(("code", "verdict"), [("450", Verdict.RETRY), ("550", Verdict.FAILED)])
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("530 5.7.0 Authentication required", Verdict.CREDENTIALS),
+        ("553 5.7.1 not your address", Verdict.CREDENTIALS),
+        ("552 too big", Verdict.FAILED),
+        ("451 later", Verdict.RETRY),
+    ],
+)
+def test_a_refused_sender_is_the_sinks_trouble(port: int, mailbox: Mailbox, answer: str, verdict: Verdict) -> None:
+    mailbox.sender = answer
+    outcome = sender(port).deliver(samples.message())
+    assert (outcome.verdict, outcome.status) == (verdict, int(answer[:3]))
+
+
+BOTH = ("security@sensor.example", "night@sensor.example")
+GREY = {"night@sensor.example": "451 greylisted"}
+
+
+def test_an_address_that_is_refused_for_now_gets_its_mail_later_and_the_others_none_again(
+    port: int, mailbox: Mailbox
+) -> None:
+    mailbox.refused = {**GREY, "security@sensor.example": "550 unknown"}
+    three = {"recipients": f"day@sensor.example, {BOTH[0]}, {BOTH[1]}"}
+    first = sender(port, **three).deliver(samples.message())
+    assert (first.verdict, first.arrived) == (Verdict.RETRY, False)
+    assert first.receipt == {"delivery": str(samples.DELIVERY), "tries": "2", "night@sensor.example": "later"}
+    again = sender(port, **three).deliver(samples.message(receipt=first.receipt))
+    assert again.receipt == {**first.receipt, "tries": "3"}
+    mailbox.refused = {}
+    last = sender(port, **three).deliver(samples.message(receipt=again.receipt))
+    assert (last.verdict, last.error, last.receipt) == (Verdict.SENT, "", {})
+    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [["day@sensor.example"], ["night@sensor.example"]]
+    assert {str(mail["To"]) for mail in mailbox.mails} == {three["recipients"]}
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        (samples.message(receipt={"delivery": str(samples.DELIVERY), "tries": "6", BOTH[1]: "later"}), "451 full"),
+        (samples.message(receipt={"delivery": str(samples.DELIVERY), "tries": "2", BOTH[1]: "later"}), "550 gone"),
+        (samples.message("test"), "451 greylisted"),
+    ],
+)
+def test_what_others_took_is_sent_in_the_end(port: int, mailbox: Mailbox, message: Message, answer: str) -> None:
+    mailbox.refused = {BOTH[1]: answer}
+    outcome = sender(port).deliver(message)
+    assert outcome.verdict is Verdict.SENT
+    assert "refused night@sensor.example" in outcome.error
+    assert outcome.receipt == ({} if message.receipt else None)
+
+
+def test_what_another_delivery_left_is_not_this_ones(port: int, mailbox: Mailbox) -> None:
+    outcome = sender(port).deliver(samples.message(receipt={"delivery": "other", "tries": "2", BOTH[1]: "later"}))
+    assert mailbox.envelopes[0].rcpt_tos == list(BOTH)
+    assert outcome.receipt == {}
+
+
+def test_nobody_is_mailed_again_where_the_address_that_was_refused_is_taken_out(port: int, mailbox: Mailbox) -> None:
+    receipt = {"delivery": str(samples.DELIVERY), "tries": "2", "left@sensor.example": "later"}
+    outcome = sender(port).deliver(samples.message(receipt=receipt))
+    assert (outcome.verdict, outcome.receipt) == (Verdict.SENT, {})
+    assert not mailbox.mails
+
+
+@pytest.mark.parametrize("receipt", [{}, {"delivery": str(samples.DELIVERY), "tries": "2", **dict.fromkeys(BOTH, "")}])
+def test_a_server_that_hangs_up_while_it_is_told_the_addresses_took_nothing(
+    port: int, mailbox: Mailbox, receipt: dict[str, str]
+) -> None:
+    mailbox.refused = {BOTH[0]: "421 closing"}
+    outcome = sender(port).deliver(samples.message(receipt=receipt))
+    assert (outcome.verdict, outcome.arrived, outcome.receipt) == (Verdict.RETRY, False, None)
+
+
+def test_an_address_that_is_named_twice_gets_one_mail(port: int, mailbox: Mailbox) -> None:
+    sender(port, recipients="a@sensor.example, a@sensor.example").deliver(samples.message())
+    assert mailbox.envelopes[0].rcpt_tos == ["a@sensor.example"]
+
+
+@pytest.mark.parametrize(("code", "verdict"), [("450", Verdict.RETRY), ("550", Verdict.CREDENTIALS)])
 def test_all_addresses_refused_is_a_failure(port: int, mailbox: Mailbox, code: str, verdict: Verdict) -> None:
     mailbox.refused = dict.fromkeys(("security@sensor.example", "night@sensor.example"), f"{code} no")
     outcome = sender(port).deliver(samples.message())
@@ -155,7 +248,7 @@ def test_the_right_password_lets_it_in(port: int, mailbox: Mailbox) -> None:
 
 def test_a_mail_is_never_sent_in_the_open_where_starttls_is_asked_for(port: int, mailbox: Mailbox) -> None:
     outcome = sender(port, security="starttls").deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert "STARTTLS" in outcome.error
     assert not mailbox.mails
 
@@ -233,7 +326,7 @@ def test_a_server_that_says_nothing_is_given_up_on(monkeypatch: pytest.MonkeyPat
 def test_a_private_address_is_refused(settings: object) -> None:
     settings.OUTBOUND_ALLOW = []  # type: ignore[attr-defined]
     outcome = sender(25).deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert "OUTBOUND_ALLOW" in outcome.error
 
 
@@ -284,9 +377,10 @@ def test_an_odd_answer_to_the_goodbye_does_not_undo_the_mail(
 
 @pytest.mark.parametrize("address", [" , ", "nobody", "a@b@c", "a\r\nBcc: x@y.z", "@example.com"])
 def test_an_address_that_is_none_is_said_to_be(address: str) -> None:
-    outcome = sender(25, recipients=address).deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
-    assert "address" in outcome.error
+    with pytest.raises(ValueError, match="An address of this sink cannot be used"):
+        sender(25, recipients=address)
+    with pytest.raises(ValueError, match="An address of this sink cannot be used"):
+        sender(25, sender=address)
 
 
 def test_a_mail_in_a_sinks_own_words_is_html_and_what_is_left_of_it_as_text() -> None:
