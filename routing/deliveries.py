@@ -88,16 +88,17 @@ def try_all(claimed: list[Claimed], now: datetime) -> list[Attempt]:
 
 
 def _sender(sink: Sink) -> Sender | Outcome:
-    """The sink's sender, or why there is none."""
+    """The sink's sender, or why there is none: as with refused credentials, somebody must mend something first."""
     try:
         return sinks.sender_for(sink.kind, {**sink.config, **resolved(sink.secrets)})
     except MissingSecret as error:
-        # As with refused credentials, somebody must mend something first.
         return Outcome(Verdict.CREDENTIALS, f"{error}.")
     except KeyError:
-        return Outcome(Verdict.FAILED, f"There is no kind of sink called {sink.kind!r} in this version")
+        return Outcome(Verdict.CREDENTIALS, f"There is no kind of sink called {sink.kind!r} in this version")
     except TypeError:
-        return Outcome(Verdict.FAILED, "The sink's options are not complete; edit the sink")
+        return Outcome(Verdict.CREDENTIALS, "The sink's options are not complete; edit the sink")
+    except ValueError as error:
+        return Outcome(Verdict.CREDENTIALS, str(error))
 
 
 def _outcome(sender: Sender, delivery: Delivery, alerts: dict[str, Alert], kept: dict[int, dict[str, str]]) -> Outcome:

@@ -121,7 +121,8 @@ class Verdict(StrEnum):
     RETRY = "retry"
     """A passing trouble: try again with backoff."""
     CREDENTIALS = "credentials"
-    """The receiver refuses the credentials: try again slowly, and warn."""
+    """The receiver refuses the credentials, or something else about the sink must be mended: try again slowly, and
+    warn."""
     GONE = "gone"
     """The receiver does not exist (any more): disable the sink."""
     FAILED = "failed"

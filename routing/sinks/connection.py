@@ -46,6 +46,12 @@ def opened(
         connection.close()
 
 
+def check_certificates(certificates: str) -> None:
+    """Raises ValueError where something is entered that is no certificate."""
+    if certificates.strip():
+        _context(certificates)
+
+
 def _context(certificates: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cadata=certificates.strip() or None)

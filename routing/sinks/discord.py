@@ -14,9 +14,14 @@ from urllib.parse import urlencode
 import orjson
 
 from routing.kinds import Secret, option
+from routing.outbound import Answer
 from routing.sinks import markdown, wording
 from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
-from routing.sinks.http import HttpSender
+from routing.sinks.http import HttpSender, verdict
+
+# discord.com/developers, "Opcodes and status codes", "JSON error codes": unknown channel, archived thread, locked
+# thread, a forum that wants a thread, a thread where there are none.
+_TO_MEND = {10003, 50083, 160005, 220001, 220003}
 
 
 class Discord(HttpSender):
@@ -77,6 +82,13 @@ class Discord(HttpSender):
     def may_repeat(self) -> bool:
         return bool(self.config.repeat_unknown)
 
+    def judge(self, answer: Answer) -> tuple[Verdict, str]:
+        """Some refusals are about the channel or thread, not about the message."""
+        said = _said(answer.text)
+        if answer.status >= 400 and said.get("code") in _TO_MEND:
+            return Verdict.CREDENTIALS, f"Discord does not let this sink post there: {str(said.get('message'))[:200]}"
+        return verdict(answer.status)
+
     def payload(self, message: Message) -> dict[str, Any]:
         """The JSON that Discord gets. The lengths below add up to less than 6,000."""
         alert, group = message.newest, message.group
@@ -111,8 +123,12 @@ class Discord(HttpSender):
 
 def _message_id(body: str) -> str:
     """The number of the message in Discord's answer; empty where there is none."""
+    return str(_said(body).get("id", ""))
+
+
+def _said(body: str) -> dict[str, Any]:
     try:
-        said = orjson.loads(body)
+        found = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return ""
-    return str(said.get("id", "")) if isinstance(said, dict) else ""
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -44,16 +44,17 @@ class File(Sender):
         megabytes: int = option("A file that would get larger is set aside.", label="Rotated at (MB)", default=100)
         kept: int = option("Files that were set aside and are kept.", label="Files kept", default=5)
 
+        def __post_init__(self) -> None:
+            if not _NAME.fullmatch(self.name):
+                raise ValueError(
+                    f"{self.name!r} cannot be the file's name; use letters, digits, dots, dashes and underscores: "
+                    "alerts.jsonl"
+                )
+
     def send(self, message: Message) -> Outcome:
         line = document.fitted(message, MOST_BYTES) + b"\n"
         shown = line.decode("utf-8", "replace")
-        name = self.config.name
-        if not _NAME.fullmatch(name):
-            text = (
-                f"{name!r} cannot be the file's name; use letters, digits, dots, dashes and underscores: alerts.jsonl"
-            )
-            return Outcome(Verdict.FAILED, text, request=shown)
-        path = directory() / name
+        path = directory() / self.config.name
         try:
             directory().mkdir(parents=True, exist_ok=True, mode=0o750)
             with _locked(path):

@@ -29,7 +29,9 @@ def verdict(status: int) -> tuple[Verdict, str]:
     if status in (408, 425) or status >= 500:
         return Verdict.RETRY, f"The receiver has trouble ({status})"
     if 300 <= status < 400:
-        return Verdict.FAILED, f"The receiver redirects ({status}), which is not followed; enter the final address"
+        return Verdict.CREDENTIALS, f"The receiver redirects ({status}), which is not followed; enter the final address"
+    if status == 405:
+        return Verdict.CREDENTIALS, "The receiver takes no such requests at this address (405); check the address"
     return Verdict.FAILED, f"The receiver does not accept the message ({status})"
 
 
@@ -72,7 +74,7 @@ class HttpSender(Sender):
                 method, url, body=body, headers={"Content-Type": "application/json", **(headers or {})}
             )
         except AddressRefused as error:
-            return Outcome(Verdict.FAILED, str(error), request=sent)
+            return Outcome(Verdict.CREDENTIALS, str(error), request=sent)
         except OutboundError as error:
             return Outcome(Verdict.RETRY, str(error), arrived=error.arrived, request=sent)
         found, error_text = self.judge(answer)

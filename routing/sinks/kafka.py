@@ -11,6 +11,7 @@ from routing.kinds import Secret, option
 from routing.outbound import AddressRefused
 from routing.sinks import addresses, document, librdkafka
 from routing.sinks.base import Message, Outcome, Sender, Verdict
+from routing.sinks.connection import check_certificates
 from routing.sinks.librdkafka import Failed, NotInstalled, Producer
 
 MOST_BYTES = 256 * 1024
@@ -23,7 +24,7 @@ RECONNECT_SECONDS = 1.0
 """Between two calls of a broker; the library's usual twentieth of a second would lock an account out."""
 
 # kafka.apache.org, "Kafka protocol guide", "Error codes"; librdkafka's own ones start with an underscore. What is in
-# neither list may pass: leaders move, topics are made, replicas come back.
+# none of the lists may pass: leaders move, topics are made, replicas come back.
 _CREDENTIALS = {
     "_AUTHENTICATION",
     "SASL_AUTHENTICATION_FAILED",
@@ -33,18 +34,20 @@ _CREDENTIALS = {
     "CLUSTER_AUTHORIZATION_FAILED",
     "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
 }
-_FOR_GOOD = {
+_TO_MEND = {
     "_INVALID_ARG",
+    "INVALID_REQUIRED_ACKS",
+    "POLICY_VIOLATION",
+    "TOPIC_EXCEPTION",
+    "UNSUPPORTED_FOR_MESSAGE_FORMAT",
+}
+_OF_RECORD = {
     "MSG_SIZE_TOO_LARGE",
     "INVALID_MSG",
     "INVALID_MSG_SIZE",
     "INVALID_RECORD",
-    "INVALID_REQUIRED_ACKS",
     "INVALID_TIMESTAMP",
-    "POLICY_VIOLATION",
     "RECORD_LIST_TOO_LARGE",
-    "TOPIC_EXCEPTION",
-    "UNSUPPORTED_FOR_MESSAGE_FORMAT",
 }
 # Of a connection; after these, waiting longer is of no use.
 _HOPELESS = {"_AUTHENTICATION", "_ALL_BROKERS_DOWN"}
@@ -88,6 +91,10 @@ class Kafka(Sender):
             "The key (PEM) of that certificate.", label="Client key", default=Secret(""), multiline=True
         )
 
+        def __post_init__(self) -> None:
+            addresses.listed(self.brokers, 9092)
+            check_certificates(self.certificates)
+
     def send(self, message: Message) -> Outcome:
         topic, body = self.config.topic, document.fitted(message, MOST_BYTES)
         shown = body.decode("utf-8", "replace")
@@ -96,9 +103,9 @@ class Kafka(Sender):
             producer = _kept.producer(self._settings())
             key = document.group_id(message)
             where = producer.write(topic, key, headers, body, seconds=RECORD_SECONDS + 5, hopeless=_HOPELESS)
-        except (AddressRefused, ValueError) as error:
+        except AddressRefused as error:
             _kept.drop()
-            return Outcome(Verdict.FAILED, str(error), request=shown)
+            return Outcome(Verdict.CREDENTIALS, str(error), request=shown)
         except NotInstalled as error:
             return Outcome(Verdict.CREDENTIALS, str(error), request=shown)
         except Failed as error:
@@ -108,7 +115,7 @@ class Kafka(Sender):
         return Outcome(Verdict.SENT, request=shown, response=where)
 
     def _settings(self) -> dict[str, str]:
-        """The library's settings, by its own names; raises ValueError where the brokers are none."""
+        """The library's settings, by its own names."""
         config = self.config
         brokers = addresses.listed(config.brokers, 9093 if config.tls else 9092)
         signs_in = config.sasl != "none"
@@ -148,7 +155,9 @@ def judged(error: Failed, topic: str) -> tuple[Verdict, str]:
     said = str(error)[:300]
     if error.name in _CREDENTIALS:
         return Verdict.CREDENTIALS, f"The cluster refuses the credentials, or lets them not write to {topic}: {said}"
-    if error.name in _FOR_GOOD:
+    if error.name in _TO_MEND:
+        return Verdict.CREDENTIALS, f"The sink's options, the topic or the cluster must be mended: {said}"
+    if error.name in _OF_RECORD:
         return Verdict.FAILED, f"The record cannot be written: {said}"
     if error.name in ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC"):
         return Verdict.RETRY, f"The cluster has no topic {topic}; create it, or enter another"

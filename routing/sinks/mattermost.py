@@ -16,8 +16,9 @@ from routing.sinks import markdown, wording
 from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import HttpSender, verdict
 
-# Ids of errors that say the webhook or its channel is not there.
-_GONE = ("web.incoming_webhook.invalid", "web.incoming_webhook.channel.app_error", "web.incoming_webhook.disabled")
+# How the ids of errors begin that say the webhook is not there, or that its channel, user or the server must be mended.
+_GONE = "web.incoming_webhook.invalid"
+_TO_MEND = tuple(f"web.incoming_webhook.{part}" for part in ("channel", "disabled", "permissions", "user"))
 
 
 class Mattermost(HttpSender):
@@ -58,8 +59,12 @@ class Mattermost(HttpSender):
             said = orjson.loads(answer.body)
         except orjson.JSONDecodeError:
             said = None
-        if answer.status == 400 and isinstance(said, dict) and str(said.get("id", "")).startswith(_GONE):
-            return Verdict.GONE, f"Mattermost has no such webhook or channel: {str(said.get('message', ''))[:200]}"
+        if 400 <= answer.status < 500 and isinstance(said, dict):
+            error, words = str(said.get("id", "")), str(said.get("message", ""))[:200]
+            if error.startswith(_GONE):
+                return Verdict.GONE, f"Mattermost has no such webhook: {words}"
+            if error.startswith(_TO_MEND):
+                return Verdict.CREDENTIALS, f"Mattermost does not let this sink post there: {words}"
         return verdict(answer.status)
 
     def payload(self, message: Message) -> dict[str, Any]:

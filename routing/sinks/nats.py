@@ -19,7 +19,7 @@ from routing.kinds import Secret, option
 from routing.outbound import AddressRefused, OutboundError
 from routing.sinks import addresses, document, nkeys
 from routing.sinks.base import Message, Outcome, Sender, Verdict
-from routing.sinks.connection import opened
+from routing.sinks.connection import check_certificates, opened
 
 MOST_BYTES = 256 * 1024
 """Of a message, or less where the server says so; most take a megabyte."""
@@ -32,6 +32,8 @@ SEEK_SECONDS = 10.0
 _NAME = re.compile(r"[^\s*>.]+")
 _SUBJECT = re.compile(rf"{_NAME.pattern}(?:\.{_NAME.pattern})*")
 # How the server's errors begin that are about who we are and what we may do, in lower case.
+# nats-server, "server/errors.json": message size exceeds maximum allowed, header size exceeds maximum allowed of 64k.
+_OF_MESSAGE = {10054, 10097}
 _CREDENTIALS = ("authorization violation", "permissions violation", "user authentication", "account authentication")
 
 
@@ -76,19 +78,27 @@ class Nats(Sender):
             "All of a user's .creds file.", label="Credentials file", default=Secret(""), multiline=True
         )
 
+        def __post_init__(self) -> None:
+            addresses.listed(self.servers, 4222)
+            # Either could smuggle in a command.
+            if not _SUBJECT.fullmatch(self.subject):
+                raise ValueError("The subject is none: names with dots between them, without blanks, * and >")
+            if self.stream and not _NAME.fullmatch(self.stream):
+                raise ValueError("The stream's name is none: it has no blanks, dots, * and >")
+            check_certificates(self.certificates)
+
     def send(self, message: Message) -> Outcome:
         shown, published = "", False
         try:
-            headers = self._headers(message)
             with ExitStack() as stack:
                 server = self._server(stack)
                 server.sign_in(self._identity(server.nonce), tls=self.config.tls)
                 body = document.fitted(message, min(MOST_BYTES, server.most - HEADER_BYTES))
                 shown = body.decode("utf-8", "replace")
                 published = True
-                answer = server.publish(self.config.subject, headers, body)
+                answer = server.publish(self.config.subject, self._headers(message), body)
         except (AddressRefused, ValueError) as error:
-            return Outcome(Verdict.FAILED, str(error), request=shown)
+            return Outcome(Verdict.CREDENTIALS, str(error), request=shown)
         except OutboundError as error:
             return Outcome(Verdict.RETRY, str(error), request=shown)
         except NobodyListens:
@@ -102,13 +112,8 @@ class Nats(Sender):
         return _judged(answer, shown)
 
     def _headers(self, message: Message) -> bytes:
-        """Raises ValueError where the subject or the stream is none; either could smuggle in a command."""
-        if not _SUBJECT.fullmatch(self.config.subject):
-            raise ValueError("The subject is none: names with dots between them, without blanks, * and >")
         lines = ["NATS/1.0", f"Nats-Msg-Id: {message.delivery}", f"Type: alerts.{message.event}"]
         if self.config.stream:
-            if not _NAME.fullmatch(self.config.stream):
-                raise ValueError("The stream's name is none: it has no blanks, dots, * and >")
             lines.append(f"Nats-Expected-Stream: {self.config.stream}")
         return "\r\n".join([*lines, "", ""]).encode()
 
@@ -266,10 +271,11 @@ def _judged(answer: bytes, shown: str) -> Outcome:
             where = f"stream {said['stream']}, sequence {said['seq']}{repeat}"
             return Outcome(Verdict.SENT, request=shown, response=where)
         text = f"The stream does not take the message: {error['description'][:200]} ({error['code']})"
-        # A stream that is full, or has no leader, may take it later.
-        return Outcome(
-            Verdict.RETRY if error["code"] >= 500 else Verdict.FAILED, text, request=shown, response=response
-        )
+        if error.get("err_code") in _OF_MESSAGE:
+            return Outcome(Verdict.FAILED, text, request=shown, response=response)
+        # A stream that is full, or has no leader, may take it later; else it is another one than the sink says.
+        verdict = Verdict.RETRY if error["code"] >= 500 else Verdict.CREDENTIALS
+        return Outcome(verdict, text, request=shown, response=response)
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         text = "The answer is not a stream's; something else listens to the subject"
         return Outcome(Verdict.RETRY, text, arrived=True, request=shown, response=response)

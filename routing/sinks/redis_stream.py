@@ -5,6 +5,7 @@ starts with a minus sign and a word. Three commands do not need a library that w
 stream knows no repeats, so an entry names its delivery.
 """
 
+import re
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from routing.kinds import Secret, option
 from routing.outbound import AddressRefused, OutboundError
 from routing.sinks import document
 from routing.sinks.base import Message, Outcome, Sender, Verdict
-from routing.sinks.connection import opened
+from routing.sinks.connection import check_certificates, opened
 
 MOST_BYTES = 256 * 1024
 """Of a message."""
@@ -23,6 +24,8 @@ MOST_ANSWER = 4096
 _CREDENTIALS = {"NOAUTH", "WRONGPASS", "NOPERM"}
 # A server that starts, is full, or has handed over to another, may take the entry later.
 _PASSING = {"LOADING", "OOM", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MISCONF", "NOREPLICAS"}
+# The entry itself: beyond proto-max-bulk-len, or what else the protocol's reader does not take.
+_TOO_LARGE = re.compile("Protocol error|exceeds")
 
 
 class Refused(Exception):
@@ -59,6 +62,9 @@ class RedisStream(Sender):
             multiline=True,
         )
 
+        def __post_init__(self) -> None:
+            check_certificates(self.certificates)
+
     def send(self, message: Message) -> Outcome:
         config = self.config
         body = document.fitted(message, MOST_BYTES)
@@ -73,8 +79,8 @@ class RedisStream(Sender):
                     _asked(connection, answers, *command)
                 added = True
                 entry = _asked(connection, answers, *self._entry(message, body))
-        except (AddressRefused, ValueError) as error:
-            return Outcome(Verdict.FAILED, str(error), request=shown)
+        except AddressRefused as error:
+            return Outcome(Verdict.CREDENTIALS, str(error), request=shown)
         except OutboundError as error:
             return Outcome(Verdict.RETRY, str(error), request=shown)
         except Refused as error:
@@ -127,6 +133,10 @@ def _refused(error: Refused, shown: str) -> Outcome:
         return Outcome(Verdict.CREDENTIALS, text, request=shown, response=said)
     if error.word in ("MOVED", "ASK"):
         text = f"The stream is on another node of the cluster; enter that node: {said}"
-        return Outcome(Verdict.FAILED, text, request=shown, response=said)
-    verdict = Verdict.RETRY if error.word in _PASSING else Verdict.FAILED
+        return Outcome(Verdict.CREDENTIALS, text, request=shown, response=said)
+    if _TOO_LARGE.search(said):
+        verdict = Verdict.FAILED
+    else:
+        # The others are about the key, the database or the server: WRONGTYPE, an unknown command.
+        verdict = Verdict.RETRY if error.word in _PASSING else Verdict.CREDENTIALS
     return Outcome(verdict, f"The server does not take the entry: {said[:200]}", request=shown, response=said)

@@ -38,12 +38,39 @@ _CREDENTIALS = {
     "invalid_token",
     "missing_scope",
     "no_permission",
+    "not_allowed_token_type",
     "not_authed",
     "org_login_required",
     "token_expired",
     "token_revoked",
+    "two_factor_setup_required",
 }
-_GONE = {"channel_not_found", "is_archived", "channel_is_archived", "no_service"}
+# What is wrong with the message. Every other error of the Web API is about the place or the app, and new ones are
+# added: not_in_channel, channel_not_found, is_archived, restricted_action and its kin, ekm_access_denied.
+_OF_MESSAGE = {
+    "attachment_payload_limit_exceeded",
+    "invalid_arg_name",
+    "invalid_arguments",
+    "invalid_array_arg",
+    "invalid_attachments",
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "invalid_charset",
+    "invalid_form_data",
+    "invalid_json",
+    "invalid_post_type",
+    "json_not_object",
+    "missing_post_type",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "no_text",
+    "too_many_attachments",
+}
+# The same of webhooks, where their status says something else (docs.slack.dev, "Incoming webhooks", "Handling errors").
+_NOT_THERE = {"channel_not_found", "channel_is_archived", "is_archived", "is_inactive", "user_not_found"}
+_GONE = {"no_service", "no_service_id", "no_active_hooks"}
+# chat.postMessage, "Errors": the thread takes no more.
+_CLOSED = {"cannot_reply_to_message", "restricted_action_non_threadable_channel", "restricted_action_thread_locked"}
 # chat.update, "Errors": somebody deleted the message, or it may not be changed (any more).
 _DELETED = {"message_not_found"}
 _FIXED = {"cant_update_message", "edit_window_closed", "update_failed"}
@@ -101,11 +128,13 @@ class Slack(HttpSender):
             default=True,
         )
 
+        def __post_init__(self) -> None:
+            if not self.webhook_url and not (self.bot_token and self.channel):
+                raise ValueError("Slack needs a webhook URL, or a bot token and a channel")
+
     def send(self, message: Message) -> Outcome:
         if self.config.webhook_url:
             return self.post(self.config.webhook_url, self.payload(message))
-        if not self.config.bot_token or not self.config.channel:
-            return Outcome(Verdict.FAILED, "Slack needs a webhook URL, or a bot token and a channel")
         first = message.receipt
         if not self.config.threads or first.get("asked") != self.config.channel:
             return self._posted(message)
@@ -118,6 +147,8 @@ class Slack(HttpSender):
         if shown.verdict is not Verdict.SENT and error not in _FIXED:
             return shown
         told = self._call("chat.postMessage", self._reply(message, first["channel"], first["ts"]))
+        if _said(told.response).get("error") in _CLOSED:
+            return self._posted(message)
         over = told.verdict is Verdict.SENT and message.event == "resolved"
         return replace(told, receipt={}) if over else told
 
@@ -159,12 +190,14 @@ class Slack(HttpSender):
                 return Verdict.RETRY, "Slack's answer was not understood"
         if error in _PASSING:
             return Verdict.RETRY, f"Slack has trouble: {error}"
+        if error in _OF_MESSAGE:
+            return Verdict.FAILED, f"Slack does not accept the message: {error}"
         if error in _CREDENTIALS:
             return Verdict.CREDENTIALS, f"Slack refuses the credentials: {error}; check the token and its scopes"
         if error in _GONE:
-            return Verdict.GONE, f"Slack has no such place to post to: {error}"
-        if answer.status < 300:
-            return Verdict.FAILED, f"Slack does not accept the message: {error}"
+            return Verdict.GONE, f"Slack has no such webhook: {error}"
+        if answer.status < 300 or error in _NOT_THERE:
+            return Verdict.CREDENTIALS, f"Slack does not let this sink post there: {error}; mend the channel or the app"
         return verdict(answer.status)
 
     def payload(self, message: Message) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from routing.kinds import option
 from routing.outbound import AddressRefused, OutboundError, dial_check
 from routing.sinks import cef, document, wording
 from routing.sinks.base import AlertFacts, Message, Outcome, Sender, Verdict
-from routing.sinks.connection import opened
+from routing.sinks.connection import check_certificates, opened
 from routing.sinks.lengths import fitted, utf8
 
 MOST_BYTES = {"udp": 2048, "tcp": 8192, "tls": 8192}
@@ -50,6 +50,9 @@ class Syslog(Sender):
             multiline=True,
         )
 
+        def __post_init__(self) -> None:
+            check_certificates(self.certificates)
+
     def send(self, message: Message) -> Outcome:
         lines = [self.line(message.event, alert) for alert in message.alerts]
         shown = "\n".join(lines)
@@ -58,8 +61,8 @@ class Syslog(Sender):
                 self._as_datagrams(lines)
             else:
                 self._as_stream(lines)
-        except (AddressRefused, ValueError) as error:
-            return Outcome(Verdict.FAILED, str(error), request=shown)
+        except AddressRefused as error:
+            return Outcome(Verdict.CREDENTIALS, str(error), request=shown)
         except OutboundError as error:
             return Outcome(Verdict.RETRY, str(error), arrived=error.arrived, request=shown)
         return Outcome(Verdict.SENT, request=shown, response=UNCONFIRMED)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from routing.kinds import Secret, option
 from routing.sinks import wording
-from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
+from routing.sinks.base import Message, Outcome, Pace, Templated
 from routing.sinks.http import HttpSender, encode
 
 MOST_BYTES = 26_000
@@ -45,13 +45,14 @@ class Teams(HttpSender):
             default=True,
         )
 
+        def __post_init__(self) -> None:
+            if _is_retired(self.url):
+                raise ValueError(
+                    f"Addresses at {RETIRED} are connectors, which Microsoft has retired: in Teams, make a workflow "
+                    "that posts to the channel when a webhook request is received, and enter its address"
+                )
+
     def send(self, message: Message) -> Outcome:
-        if _is_retired(self.config.url):
-            return Outcome(
-                Verdict.GONE,
-                f"Addresses at {RETIRED} are connectors, which Microsoft has retired: in Teams, make a workflow that "
-                "posts to the channel when a webhook request is received, and enter its address",
-            )
         return self.post(str(self.config.url), self.payload(message))
 
     def may_repeat(self) -> bool:

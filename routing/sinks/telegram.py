@@ -18,17 +18,31 @@ from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import LONGEST_WAIT, HttpSender, verdict
 from routing.sinks.lengths import fitted, utf16
 
-# What Telegram says about chats that no other try can reach, in lower case.
-_GONE = (
+# What Telegram says, in lower case, about chats and topics that somebody must mend; it documents none of it.
+_NOT_THERE = (
     "bot was blocked",
     "bot was kicked",
     "bot is not a member",
     "chat not found",
     "chat was deleted",
+    "chat was deactivated",
+    "chat_id is empty",
+    "channel_private",
+    "message thread not found",
+    "peer_id_invalid",
+    "topic_closed",
+    "topic_deleted",
     "user is deactivated",
     "upgraded to a supergroup",
 )
-_NO_RIGHTS = ("not enough rights", "have no rights", "need administrator rights")
+_NO_RIGHTS = (
+    "not enough rights",
+    "have no rights",
+    "need administrator rights",
+    "chat_restricted",
+    "chat_write_forbidden",
+    "chat_send_plain_forbidden",
+)
 
 
 class Telegram(HttpSender):
@@ -88,14 +102,14 @@ class Telegram(HttpSender):
         return bool(self.config.repeat_unknown)
 
     def judge(self, answer: Answer) -> tuple[Verdict, str]:
-        """A 400 or 403 may mean that the chat is gone, and a 404 that the token is no bot's."""
+        """A 400 may be about the chat and not the message, and a 404 means that the token is no bot's."""
         said = _parsed(answer.body)
         error = str(said.get("description", ""))[:200]
         lower = error.lower()
-        if said.get("ok") is False and any(words in lower for words in _GONE):
+        if said.get("ok") is False and any(words in lower for words in _NOT_THERE):
             moved = _parameter(said, "migrate_to_chat_id")
             hint = f"; its chat is now {moved}" if moved is not None else ""
-            return Verdict.GONE, f"Telegram has no such chat for this bot: {error}{hint}"
+            return Verdict.CREDENTIALS, f"Telegram has no such chat or topic for this bot: {error}{hint}"
         if said.get("ok") is False and any(words in lower for words in _NO_RIGHTS):
             return Verdict.CREDENTIALS, f"The bot may not write there: {error}"
         if said.get("ok") is False and answer.status == 404:

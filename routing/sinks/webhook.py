@@ -24,13 +24,13 @@ _FORBIDDEN = {"host", "content-length", "content-type", "transfer-encoding", "co
 
 
 def signing_key(secret: str) -> bytes:
-    """The key in a `whsec_…` secret; any other text is its own key."""
-    if secret.startswith(PREFIX):
-        try:
-            return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-        except binascii.Error:
-            return secret.encode()
-    return secret.encode()
+    """The key in a `whsec_…` secret; any other text is its own key. Raises ValueError for one that is not base64."""
+    if not secret.startswith(PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except binascii.Error:
+        raise ValueError(f"What follows {PREFIX} in the signing secret is not base64; enter it again") from None
 
 
 def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
@@ -70,11 +70,14 @@ class Webhook(HttpSender):
         )
         method: str = option("How to send it.", label="Method", default="POST", choices=("POST", "PUT"))
 
+        def __post_init__(self) -> None:
+            signing_key(self.signing_secret)
+
     def send(self, message: Message) -> Outcome:
         try:
             headers = self._headers()
         except ValueError as error:
-            return Outcome(Verdict.FAILED, str(error))
+            return Outcome(Verdict.CREDENTIALS, str(error))
         body = self.body(message)
         timestamp = int(time.time())
         headers |= {"webhook-id": str(message.delivery), "webhook-timestamp": str(timestamp)}

@@ -340,16 +340,21 @@ def test_a_worker_that_was_given_up_on_cannot_overwrite_its_successor(sink: Sink
     assert delivery.attempts.get(number=1).outcome == "retry"
 
 
-def test_a_kind_that_is_not_there_and_options_that_are_missing_are_said(sink: Sink) -> None:
-    unknown = owed(build.sink("carrier-pigeon"))
-    incomplete = owed(build.sink("pagerduty"))
-    send(unknown.pk, NOW)
-    send(incomplete.pk, NOW)
-    unknown.refresh_from_db()
-    incomplete.refresh_from_db()
-    assert (unknown.state, incomplete.state) == ("failed", "failed")
-    assert "carrier-pigeon" in unknown.error
-    assert "not complete" in incomplete.error
+@pytest.mark.parametrize(
+    ("kind", "config", "words"),
+    [
+        ("carrier-pigeon", {}, "carrier-pigeon"),
+        ("pagerduty", {}, "not complete"),
+        ("file", {"name": "../out"}, "cannot be the file's name"),
+    ],
+)
+def test_what_a_sink_lacks_is_said_and_waited_for(kind: str, config: dict[str, str], words: str) -> None:
+    delivery = owed(build.sink(kind, config=config))
+    send(delivery.pk, NOW)
+    delivery.refresh_from_db()
+    assert delivery.state == "queued"
+    assert words in delivery.error
+    assert delivery.sink.warning == delivery.error
 
 
 def test_a_mistake_in_a_sink_is_its_own_deliverys_trouble() -> None:

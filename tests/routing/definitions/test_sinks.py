@@ -76,6 +76,8 @@ def test_what_is_so_already_is_not_remembered_again_however_it_is_written(erin: 
         ({"options": {"url": "https://a.example/"}}, "options.url", "belongs to the secrets"),
         ({"secrets": {}}, "secrets.url", "is needed"),
         ({"secrets": {"url": ""}}, "secrets.url", "is needed"),
+        ({"secrets": {"url": "https://a.example/", "signing_secret": "whsec_!!"}}, "options", "is not base64"),
+        ({"kind": "teams", "secrets": {"url": "https://a.webhook.office.com/b"}}, "options", "make a workflow"),
         ({"secrets": {"url": {"stored": True}}}, "secrets.url", "No url is stored yet"),
         ({"secrets": {"method": "PUT"}}, "secrets.method", "there are: headers, signing_secret, url"),
         ({"secrets": {"url": {"env": "A", "file": "/a"}}}, "secrets.url.reference", "write {env: NAME}"),

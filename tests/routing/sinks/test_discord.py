@@ -109,6 +109,22 @@ def test_a_deleted_webhook_is_gone(httpserver: HTTPServer) -> None:
     assert Discord({"webhook_url": httpserver.url_for("/hook")}).deliver(samples.message()).verdict is Verdict.GONE
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "verdict"),
+    [
+        (400, 50083, Verdict.CREDENTIALS),
+        (400, 220001, Verdict.CREDENTIALS),
+        (404, 10003, Verdict.CREDENTIALS),
+        (400, 50035, Verdict.FAILED),
+    ],
+)
+def test_a_thread_or_channel_that_takes_nothing_is_the_sinks_trouble(
+    httpserver: HTTPServer, status: int, code: int, verdict: Verdict
+) -> None:
+    httpserver.expect_request("/hook").respond_with_json({"message": "No", "code": code}, status=status)
+    assert hook(httpserver).deliver(samples.message()).verdict is verdict
+
+
 def test_a_full_bucket_names_the_time(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/hook").respond_with_json(
         {"message": "You are being rate limited.", "retry_after": 0.529}, status=429, headers={"Retry-After": "1"}

@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.sinks import document
@@ -45,6 +45,7 @@ def hostile_messages(draw: st.DrawFn) -> Message:
     )
 
 
+@settings(deadline=None)
 @given(hostile_messages(), st.sampled_from((16_000, 60_000)))
 def test_no_message_is_longer_than_asked_for(message: Message, most: int) -> None:
     told = document.fitted(message, most)
@@ -52,6 +53,7 @@ def test_no_message_is_longer_than_asked_for(message: Message, most: int) -> Non
     assert json.loads(told)["data"]["alerts"][-1]["uuid"] == str(message.newest.uuid)
 
 
+@settings(deadline=None)
 @given(hostile_alerts(), st.sampled_from((1700, 8000)))
 def test_no_alert_is_longer_than_asked_for(alert: AlertFacts, most: int) -> None:
     body = document.thinned(document.of_alert(alert), most)

@@ -57,12 +57,13 @@ STATUSES = [
     (200, Verdict.SENT),
     (202, Verdict.SENT),
     (204, Verdict.SENT),
-    (301, Verdict.FAILED),
-    (307, Verdict.FAILED),
+    (301, Verdict.CREDENTIALS),
+    (307, Verdict.CREDENTIALS),
     (400, Verdict.FAILED),
     (401, Verdict.CREDENTIALS),
     (403, Verdict.CREDENTIALS),
     (404, Verdict.GONE),
+    (405, Verdict.CREDENTIALS),
     (408, Verdict.RETRY),
     (410, Verdict.GONE),
     (413, Verdict.FAILED),
@@ -140,7 +141,7 @@ def test_a_digest_says_that_it_is_one(kind: str, httpserver: HTTPServer, address
 def test_a_private_address_is_refused(kind: str, httpserver: HTTPServer, address: str, settings: Any) -> None:
     settings.OUTBOUND_ALLOW = []
     outcome = sender(kind, address).deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert "OUTBOUND_ALLOW" in outcome.error
     assert not httpserver.log
 
@@ -277,7 +278,7 @@ def test_the_payload_is_the_one_in_the_fixture(kind: str, event: str, httpserver
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_options_go_through_the_form_and_come_back(kind: str) -> None:
-    options = samples.options(kind, "https://receiver.example")
+    options = samples.options(kind, "https://receiver.example" if kind in OVER_HTTP else "receiver.example")
     found = sinks.kinds()[kind]
     form = form_for(found.Config)({f"option-{name}": value for name, value in options.items()})
     assert form.is_valid(), form.errors

@@ -39,11 +39,9 @@ def test_only_the_owner_and_the_group_can_read_it(folder: Path) -> None:
     "name",
     ["../out", "/etc/passwd", "a/b", "..", ".hidden", "", "a\0b", "a\n", "x" * 101, "a.lock", "alerts.jsonl.1", "ü"],
 )
-def test_a_name_that_leads_elsewhere_is_refused(folder: Path, name: str) -> None:
-    outcome = sender(name=name).deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
-    assert "cannot be the file's name" in outcome.error
-    assert not folder.exists()
+def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the file's name"):
+        sender(name=name)
 
 
 def test_a_link_is_not_followed(folder: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def test_the_webhooks_own_place_is_used_where_none_is_named() -> None:
     ("status", "said", "verdict"),
     [
         (400, {"id": "web.incoming_webhook.invalid.app_error", "message": "Invalid webhook."}, Verdict.GONE),
+        (404, {"id": "web.incoming_webhook.channel.app_error", "message": "No channel."}, Verdict.CREDENTIALS),
         (400, {"id": "web.incoming_webhook.parse.app_error", "message": "Unable to parse."}, Verdict.FAILED),
         (400, ["no object"], Verdict.FAILED),
         (403, {"id": "web.incoming_webhook.permissions.app_error", "message": "No."}, Verdict.CREDENTIALS),

@@ -171,7 +171,7 @@ def test_what_the_stream_does_not_take_is_said(
 def test_another_stream_than_the_one_that_must_listen_fails(stream: Stream, port: int) -> None:
     assert sender(port, stream="ALERTS").deliver(samples.message()).verdict is Verdict.SENT
     outcome = sender(port, stream="OTHER").deliver(samples.message(delivery=samples.alert().uuid))
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert "stream does not match" in outcome.error
 
 
@@ -268,15 +268,22 @@ def test_a_credentials_file_signs_in(tmp_path: Path) -> None:
         ({"subject": ""}, "The subject is none"),
         ({"stream": "A\r\nX: y"}, "The stream's name is none"),
         ({"servers": ""}, "No server is entered"),
-        ({"nkey_seed": "SUNNY"}, "NKey seed"),
-        ({"credentials": "SUNNY"}, ".creds file"),
+        ({"certificates": "none"}, "PEM"),
     ],
 )
-def test_options_that_cannot_be_used_fail_before_anything_is_sent(
+def test_options_that_cannot_be_are_refused(options: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        sender(4222, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"nkey_seed": "SUNNY"}, "NKey seed"), ({"credentials": "SUNNY"}, ".creds file")]
+)
+def test_a_key_that_is_none_is_a_matter_of_credentials_before_anything_is_sent(
     stream: Stream, port: int, options: dict[str, object], words: str
 ) -> None:
     outcome = sender(port, **options).deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert words in outcome.error
     assert stream.state("messages") == 0
 
@@ -284,7 +291,7 @@ def test_options_that_cannot_be_used_fail_before_anything_is_sent(
 def test_a_private_server_is_refused(settings) -> None:
     settings.OUTBOUND_ALLOW = []
     outcome = sender(4222).deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert "OUTBOUND_ALLOW" in outcome.error
 
 
@@ -317,7 +324,7 @@ def test_tls_begins_after_the_greeting_and_checks_the_certificate(tmp_path: Path
             assert (refused.verdict, refused.arrived) == (Verdict.RETRY, False)
             assert "certificate" in refused.error
         open_ = told("localhost", tls=False)
-        assert (open_.verdict, open_.error) == (Verdict.FAILED, "localhost asks for TLS; switch it on")
+        assert (open_.verdict, open_.error) == (Verdict.CREDENTIALS, "localhost asks for TLS; switch it on")
 
 
 @contextmanager

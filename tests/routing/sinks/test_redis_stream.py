@@ -101,7 +101,7 @@ def test_what_the_user_may_not_do_is_a_matter_of_credentials(
 def test_a_key_that_is_no_stream_fails(server: redis.Redis, port: int) -> None:
     server.set("taken", "x")
     outcome = sender(port, stream="taken").deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert "WRONGTYPE" in outcome.error
 
 
@@ -133,7 +133,8 @@ def test_a_server_without_tls_is_said_not_to_have_it(server: redis.Redis, port: 
         (b"HTTP/1.1 400 Bad Request\r\n", Verdict.RETRY, False),
         (b"x" * 5000, Verdict.RETRY, False),
         (b"-LOADING Redis is loading the dataset in memory\r\n", Verdict.RETRY, False),
-        (b"+OK\r\n-MOVED 1 10.0.0.7:6379\r\n", Verdict.FAILED, False),
+        (b"+OK\r\n-MOVED 1 10.0.0.7:6379\r\n", Verdict.CREDENTIALS, False),
+        (b"+OK\r\n-ERR Protocol error: invalid bulk length\r\n", Verdict.FAILED, False),
     ],
 )
 def test_an_answer_that_is_none_is_tried_again(answers: bytes, verdict: Verdict, arrived: bool) -> None:
@@ -157,5 +158,5 @@ def test_an_answer_that_is_none_is_tried_again(answers: bytes, verdict: Verdict,
 def test_a_private_address_is_refused(settings) -> None:
     settings.OUTBOUND_ALLOW = []
     outcome = sender(6379).deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert "OUTBOUND_ALLOW" in outcome.error

@@ -125,6 +125,14 @@ def test_where_the_first_message_may_not_be_changed_its_thread_goes_on(httpserve
     assert calls(httpserver)[1][1]["thread_ts"] == "1.2"
 
 
+def test_where_the_thread_takes_no_more_a_new_message_tells(httpserver: HTTPServer) -> None:
+    closed = {"ok": False, "error": "restricted_action_thread_locked"}
+    answers(httpserver, UPDATED, closed, {**POSTED, "ts": "5.6"})
+    outcome = bot(httpserver).deliver(samples.message(receipt=FIRST))
+    assert (outcome.verdict, outcome.receipt) == (Verdict.SENT, {**FIRST, "ts": "5.6"})
+    assert "thread_ts" not in calls(httpserver)[2][1]
+
+
 @pytest.mark.parametrize(
     ("said", "verdict", "count"),
     [
@@ -174,9 +182,14 @@ def test_an_answer_that_is_too_long_to_be_read_is_understood_by_its_beginning(ht
         ("internal_error", Verdict.RETRY),
         ("invalid_auth", Verdict.CREDENTIALS),
         ("token_revoked", Verdict.CREDENTIALS),
-        ("channel_not_found", Verdict.GONE),
-        ("is_archived", Verdict.GONE),
+        ("channel_not_found", Verdict.CREDENTIALS),
+        ("is_archived", Verdict.CREDENTIALS),
+        ("not_in_channel", Verdict.CREDENTIALS),
+        ("restricted_action_read_only_channel", Verdict.CREDENTIALS),
+        ("ekm_access_denied", Verdict.CREDENTIALS),
+        ("what_slack_adds_next_year", Verdict.CREDENTIALS),
         ("invalid_blocks", Verdict.FAILED),
+        ("msg_too_long", Verdict.FAILED),
     ],
 )
 def test_an_error_in_a_200_is_an_error(httpserver: HTTPServer, error: str, verdict: Verdict) -> None:
@@ -196,7 +209,9 @@ def test_a_200_that_is_no_answer_of_slacks_is_tried_again(httpserver: HTTPServer
     [
         (400, "invalid_token", Verdict.CREDENTIALS),
         (404, "no_service", Verdict.GONE),
-        (410, "channel_is_archived", Verdict.GONE),
+        (410, "channel_is_archived", Verdict.CREDENTIALS),
+        (404, "channel_not_found", Verdict.CREDENTIALS),
+        (403, "action_prohibited", Verdict.CREDENTIALS),
         (400, "invalid_payload", Verdict.FAILED),
         (500, "rollup_error", Verdict.RETRY),
     ],
@@ -207,9 +222,8 @@ def test_a_webhooks_error_is_in_its_text(httpserver: HTTPServer, status: int, te
 
 
 def test_neither_webhook_nor_bot_is_said_plainly() -> None:
-    outcome = Slack({"bot_token": "xoxb-alone"}).deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
-    assert "a bot token and a channel" in outcome.error
+    with pytest.raises(ValueError, match="a bot token and a channel"):
+        Slack({"bot_token": "xoxb-alone"})
 
 
 def test_whether_a_repeat_is_risked_is_an_option() -> None:

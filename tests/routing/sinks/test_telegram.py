@@ -82,10 +82,15 @@ def test_a_message_of_another_chat_is_not_answered(httpserver: HTTPServer, chang
 @pytest.mark.parametrize(
     ("status", "description", "verdict"),
     [
-        (400, "Bad Request: chat not found", Verdict.GONE),
-        (403, "Forbidden: bot was blocked by the user", Verdict.GONE),
-        (403, "Forbidden: bot was kicked from the supergroup chat", Verdict.GONE),
-        (403, "Forbidden: user is deactivated", Verdict.GONE),
+        (400, "Bad Request: chat not found", Verdict.CREDENTIALS),
+        (403, "Forbidden: bot was blocked by the user", Verdict.CREDENTIALS),
+        (403, "Forbidden: bot was kicked from the supergroup chat", Verdict.CREDENTIALS),
+        (403, "Forbidden: user is deactivated", Verdict.CREDENTIALS),
+        (400, "Bad Request: group chat was deactivated", Verdict.CREDENTIALS),
+        (400, "Bad Request: message thread not found", Verdict.CREDENTIALS),
+        (400, "Bad Request: TOPIC_CLOSED", Verdict.CREDENTIALS),
+        (400, "Bad Request: TOPIC_DELETED", Verdict.CREDENTIALS),
+        (400, "Bad Request: CHAT_RESTRICTED", Verdict.CREDENTIALS),
         (400, "Bad Request: not enough rights to send text messages to the chat", Verdict.CREDENTIALS),
         (401, "Unauthorized", Verdict.CREDENTIALS),
         (404, "Not Found", Verdict.CREDENTIALS),
@@ -112,7 +117,7 @@ def test_a_group_that_became_a_supergroup_names_its_new_number(httpserver: HTTPS
         status=400,
     )
     outcome = bot(httpserver).deliver(samples.message())
-    assert outcome.verdict is Verdict.GONE
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert "now -1009" in outcome.error
 
 

@@ -42,7 +42,11 @@ def test_without_a_secret_nothing_is_signed(httpserver: HTTPServer) -> None:
 def test_any_text_can_be_a_secret() -> None:
     assert signing_key("whsec_" + base64.b64encode(b"k" * 24).decode()) == b"k" * 24
     assert signing_key("plain") == b"plain"
-    assert signing_key("whsec_!!") == b"whsec_!!"
+
+
+def test_a_secret_that_is_not_what_it_says_is_refused() -> None:
+    with pytest.raises(ValueError, match="is not base64"):
+        Webhook({"url": "https://hook.example", "signing_secret": "whsec_!!"})
 
 
 def test_further_headers_go_along(httpserver: HTTPServer) -> None:
@@ -54,7 +58,7 @@ def test_further_headers_go_along(httpserver: HTTPServer) -> None:
 @pytest.mark.parametrize("line", ["no colon", ": no name", "Content-Length: 3", "Host: elsewhere", "a b: c"])
 def test_a_header_that_cannot_be_set_is_named_by_its_line(line: str) -> None:
     outcome = Webhook({"url": "http://127.0.0.1:9/", "headers": f"X-Fine: 1\n{line}"}).deliver(samples.message())
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is Verdict.CREDENTIALS
     assert "Line 2" in outcome.error
 
 
