@@ -5,7 +5,8 @@ something to tell, and what is told goes into its thread.
 
 Limits: docs.slack.dev, "Block Kit reference" and "Truncating content": header 150 characters, section text 3,000,
 field 2,000, ten fields, text kept below 4,000. An incoming webhook answers the text `ok`; the Web API answers 200
-whatever happened and puts the result into `ok` and `error`.
+whatever happened and puts the result into `ok` and `error`. "Text object": what an alert says stands in plain text,
+which is not read as markup, or in a block of code; `verbatim` makes no links of the addresses there.
 """
 
 import re
@@ -75,6 +76,10 @@ _CLOSED = {"cannot_reply_to_message", "restricted_action_non_threadable_channel"
 _DELETED = {"message_not_found"}
 _FIXED = {"cant_update_message", "edit_window_closed", "update_failed"}
 _BEGINNING = re.compile(r'\{"ok":true,"channel":"(?P<channel>[^"]*)","ts":"(?P<ts>[^"]*)",')
+# Addresses of ours only lead to a page that asks for sign-in, and those of alerts shall not be fetched.
+_NO_PREVIEWS = {"unfurl_links": False, "unfurl_media": False}
+# Of the line above the blocks: no bold, no links. Without `parse`, chat.update reads it as if a person had typed it.
+_AS_IT_IS = {"mrkdwn": False, "parse": "none"}
 
 
 def escape(text: str) -> str:
@@ -134,7 +139,7 @@ class Slack(HttpSender):
 
     def send(self, message: Message) -> Outcome:
         if self.config.webhook_url:
-            return self.post(self.config.webhook_url, self.payload(message))
+            return self.post(self.config.webhook_url, {**_NO_PREVIEWS, **self.payload(message)})
         first = message.receipt
         if not self.config.threads or first.get("asked") != self.config.channel:
             return self._posted(message)
@@ -154,7 +159,7 @@ class Slack(HttpSender):
 
     def _posted(self, message: Message) -> Outcome:
         """A message of its own, which becomes the group's."""
-        payload = {"channel": self.config.channel, "unfurl_links": False, **self.payload(message)}
+        payload = {"channel": self.config.channel, **_NO_PREVIEWS, **self.payload(message)}
         outcome = self._call("chat.postMessage", payload)
         said = _said(outcome.response)
         if outcome.verdict is not Verdict.SENT or not self.config.threads or "ts" not in said:
@@ -168,9 +173,9 @@ class Slack(HttpSender):
 
     def _reply(self, message: Message, channel: str, thread: str) -> dict[str, Any]:
         """New alerts in full; of an acknowledgement or an end one line, for the first message says the rest."""
-        line = {"text": fitted(f"{wording.headline(message)} · {message.reason}", 3000)}
+        line = {"text": fitted(f"{wording.headline(message)} · {message.reason}", 3000), **_AS_IT_IS}
         told = self.payload(message) if message.event == "firing" else line
-        return {"channel": channel, "thread_ts": thread, "unfurl_links": False, **told}
+        return {"channel": channel, "thread_ts": thread, **_NO_PREVIEWS, **told}
 
     def may_repeat(self) -> bool:
         return bool(self.config.repeat_unknown)
@@ -204,6 +209,7 @@ class Slack(HttpSender):
         """The JSON that Slack gets: a line of text, and an attachment in the priority's colour."""
         return {
             "text": fitted(wording.headline(message), 3000),
+            **_AS_IT_IS,
             "attachments": [
                 {
                     "color": wording.colour(message),
@@ -216,27 +222,25 @@ class Slack(HttpSender):
     def _blocks(self, message: Message) -> list[dict[str, Any]]:
         alert = message.newest
         # An empty text makes Slack refuse the whole message.
-        blocks: list[dict[str, Any]] = [_section(fitted(wording.text(message), 2900))]
+        blocks: list[dict[str, Any]] = [{"type": "section", "text": _plain(wording.text(message), 2900)}]
         pairs = [(label, value) for label, value in wording.facts(alert) if label != "Rule"][:8]
-        fields = [
-            {"type": "mrkdwn", "text": f"*{label}*\n{fitted(wording.cut(value, 300), 1900)}"} for label, value in pairs
-        ]
+        fields = [_plain(f"{label}\n{wording.cut(value, 300)}", 1900) for label, value in pairs]
         blocks.append({"type": "section", "fields": fields})
         if tree := wording.process_tree(alert):
-            blocks.append(_section(f"*Process*\n{fitted(tree, 1000)}"))
+            blocks.append({"type": "section", "text": _plain(f"Process\n{tree}", 1000)})
         if command := wording.command_line(alert):
             # Three backquotes would end the code block.
-            blocks.append(_section(f"*Command line*\n```{fitted(command.replace('```', '` ` `'), 2800)}```"))
+            blocks.append(_marked(f"*Command line*\n```{fitted(command.replace('```', '` ` `'), 2800)}```"))
         group = message.group
         links = [f"<{group.url}|Open the group>"]
         if message.event == "firing":
             links += [f"<{group.acknowledge_url}|Acknowledge>", f"<{group.silence_url}|Silence>"]
-        blocks.append(_section("  ·  ".join(links)))
+        blocks.append(_marked("  ·  ".join(links)))
         count = f"{group.count} alert{'s' if group.count != 1 else ''}"
         context = (
             f"{count} in this group · {message.reason} · route {message.route} · {alert.time:%Y-%m-%d %H:%M:%S} UTC"
         )
-        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": fitted(context, 1900)}]})
+        blocks.append({"type": "context", "elements": [_plain(context, 1900)]})
         return blocks
 
 
@@ -251,5 +255,11 @@ def _said(body: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+def _plain(text: str, limit: int) -> dict[str, Any]:
+    """A text in which nothing is read as markup; not even `:8080:` becomes a picture."""
+    return {"type": "plain_text", "text": fitted(text, limit), "emoji": False}
+
+
+def _marked(text: str) -> dict[str, Any]:
+    """A section in our markup, without links that Slack would make of anything else in it."""
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}

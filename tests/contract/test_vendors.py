@@ -15,6 +15,7 @@ from tests.contract import generated, vendors
 from tests.routing.sinks import samples
 
 MESSAGES = 1000
+MARKED = {"type": "mrkdwn", "text": "*bold* or ```code", "verbatim": True}
 BATCHES = 10
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -69,7 +70,10 @@ def test_the_thousand_have_what_hurts() -> None:
         (("text",), "x" * 4001, "text is not"),
         (("text",), "<!channel>", "markup that is not ours"),
         (("attachments", 0, "blocks", 0, "text", "text"), "😀" * 1501, "3002 characters"),
-        (("attachments", 0, "blocks", 0, "text", "text"), "*Command line*\n```", "not one block of code"),
+        (("attachments", 0, "blocks", 3, "text", "text"), "*Command line*\n``` ``` ```", "not one block of code"),
+        (("attachments", 0, "blocks", 0, "text"), MARKED, "lets an alert's text be read as markup"),
+        (("mrkdwn",), True, "text is read as markup"),
+        (("parse",), "client", "text is read as markup"),
         (("attachments", 0, "blocks", 1, "fields"), [], "1 to 10 fields"),
         (("attachments", 0, "blocks"), [{"type": "divider"}], "none that is documented"),
         (("attachments", 0, "color"), "red", "color"),

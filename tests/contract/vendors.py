@@ -38,12 +38,17 @@ def _unknown(where: str, given: Mapping[str, Any], *known: str) -> Iterator[str]
 # docs.slack.dev: "chat.postMessage" (Truncating content, attachments), "Secondary message attachments",
 # "Block Kit reference" (section, context), "Text object", "Formatting message text" (escaping, special mentions).
 _SLACK_COLOUR = re.compile(r"#[0-9a-f]{6}")
+_SLACK_OURS = re.compile(
+    rf"\*Command line\*\n```.*```|<{re.escape(samples.SITE)}[^<>]*>(  ·  <{re.escape(samples.SITE)}[^<>]*>)*", re.DOTALL
+)
 _SLACK_LINK = re.compile(rf"<{re.escape(samples.SITE)}[^<>|\s]*\|[^<>|]+>")
 
 
 def slack(payload: Mapping[str, Any]) -> Iterator[str]:
     """What Slack would refuse, cut or read as something else."""
-    yield from _unknown("the message", payload, "text", "attachments")
+    yield from _unknown("the message", payload, "text", "mrkdwn", "parse", "attachments")
+    if (payload.get("mrkdwn"), payload.get("parse")) != (False, "none"):
+        yield "text is read as markup"
     if not _is_text(payload.get("text"), 4000):
         yield "text is not of 1 to 4,000 characters"
     yield from _slack_markup("text", payload["text"])
@@ -80,8 +85,12 @@ def _slack_block(block: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _slack_text(where: str, given: Mapping[str, Any], most: int) -> Iterator[str]:
-    if given.get("type") != "mrkdwn" or given.keys() != {"type", "text"}:
+    plain = given.get("type") == "plain_text" and given.keys() == {"type", "text", "emoji"}
+    marked = given.get("type") == "mrkdwn" and given.keys() == {"type", "text", "verbatim"}
+    if not plain and not marked:
         yield f"{where} is no text object"
+    elif marked and not _SLACK_OURS.fullmatch(given["text"]):
+        yield f"{where} lets an alert's text be read as markup"
     elif not _is_text(given["text"], most):
         yield f"{where} has {_length(given['text'])} characters, not 1 to {most}"
     else:

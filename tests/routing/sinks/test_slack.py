@@ -40,6 +40,33 @@ def test_no_alert_can_mention_a_channel_or_make_a_link() -> None:
     assert "&lt;!everyone&gt;" in sent
 
 
+def test_nothing_of_an_alert_is_read_as_markup_outside_of_its_code_block() -> None:
+    text = "``` *bold* :fire: https://bad.example"
+    alert = samples.alert(output=text, rule=text, hostname=text, output_fields={"user.name": text, "proc.name": text})
+    payload = Slack(WEBHOOK).payload(samples.message("firing", alert, reason=text, route=text))
+    assert (payload["mrkdwn"], payload["parse"]) == (False, "none")
+    blocks = payload["attachments"][0]["blocks"]
+    marked = [found for kind, found in texts(blocks) if kind == "mrkdwn"]
+    assert len([found for kind, found in texts(blocks) if kind == "plain_text" and "bad.example" in found]) >= 5
+    assert marked
+    assert "bad.example" not in "".join(marked)
+
+
+def test_no_marked_text_is_read_for_links_and_no_address_is_fetched(httpserver: HTTPServer) -> None:
+    answers(httpserver, POSTED, UPDATED, POSTED)
+    httpserver.expect_request("/hook").respond_with_data("ok")
+    bot(httpserver).deliver(samples.message())
+    bot(httpserver).deliver(samples.message("acknowledged", receipt=FIRST))
+    Slack({"webhook_url": httpserver.url_for("/hook")}).deliver(samples.message())
+    sent = [request.get_json() for request, _ in httpserver.log]
+    quiet = [(one.get("unfurl_links"), one.get("unfurl_media")) for one in sent]
+    # A change of a message fetches nothing.
+    assert quiet == [(False, False), (None, None), (False, False), (False, False)]
+    assert [(one["mrkdwn"], one["parse"]) for one in sent] == [(False, "none")] * 4
+    told = json.dumps(sent)
+    assert told.count('"mrkdwn", "text"') == told.count('"verbatim": true') > 0
+
+
 def test_a_command_line_cannot_end_its_code_block() -> None:
     alert = samples.alert(output_fields={"proc.cmdline": "echo ```*bold*```"})
     blocks = Slack(WEBHOOK).payload(samples.message("firing", alert))["attachments"][0]["blocks"]
