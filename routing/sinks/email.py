@@ -12,11 +12,8 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from email.errors import HeaderParseError
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
@@ -25,7 +22,7 @@ from django.utils.html import strip_tags
 
 from routing.kinds import Secret, option
 from routing.outbound import AddressRefused, OutboundError, dial, hang_up
-from routing.sinks import wording
+from routing.sinks import recipients, wording
 from routing.sinks.base import Message, Outcome, Pace, Sender, Templated, Verdict
 
 TIMEOUT = 10.0
@@ -36,14 +33,9 @@ a delivery ends after a minute."""
 MOST_SHOWN = 20
 """Alerts in one mail; it says how many more there are."""
 MOST_OUTPUT = 4000
-MOST_TRIES = 6
-"""For addresses that are refused for now while others took the mail: most of an hour. Meanwhile the group waits."""
 # Of a mail that was begun: RFC 4954, section 6, whose codes say that we must sign in (530, 534, 535, 538), and
 # Exchange Online, which sees only then that the sender is not the user's.
 _TO_MEND = re.compile(r"53[0458] |.*(?:SendAsDenied|5\.7\.60)", re.DOTALL)
-
-_Refused = Mapping[str, tuple[int, bytes | str]]
-"""Addresses with the code and the text of the answer."""
 
 
 class _Connection(smtplib.SMTP):
@@ -106,8 +98,8 @@ class Email(Sender):
 
         def __post_init__(self) -> None:
             try:
-                _address(self.sender)
-                _recipients(self.recipients)
+                recipients.address(self.sender)
+                recipients.listed(self.recipients)
             except ValueError as error:
                 raise ValueError(f"An address of this sink cannot be used: {error}") from None
 
@@ -115,7 +107,7 @@ class Email(Sender):
         return bool(self.config.repeat_unknown)
 
     def send(self, message: Message) -> Outcome:
-        addressed = self._addressed(message)
+        addressed = recipients.waiting(message, self.config.recipients)
         if not addressed:
             return Outcome(Verdict.SENT, "Who was refused for now is no longer among the addresses", receipt={})
         outcome = self._mailed(message, addressed)
@@ -140,23 +132,23 @@ class Email(Sender):
             return Outcome(Verdict.RETRY, str(error), request=shown)
         except smtplib.SMTPRecipientsRefused as error:
             # A server that ends the conversation in the middle (421) has not answered about everybody.
-            if len(error.recipients) == len(addressed) and _later(message):
-                return _some(message, error.recipients, shown)
-            return _nobody(error.recipients, shown)
+            if len(error.recipients) == len(addressed) and recipients.refused_before(message):
+                return recipients.some(message, error.recipients, shown)
+            return recipients.nobody(error.recipients, shown)
         except smtplib.SMTPAuthenticationError as error:
             text = "The mail server refuses the user name or password"
-            said = _said(error.smtp_error)
-            return Outcome(Verdict.CREDENTIALS, text, _status(error.smtp_code), request=shown, response=said)
+            said = recipients.text_of(error.smtp_error)
+            return Outcome(Verdict.CREDENTIALS, text, recipients.status(error.smtp_code), request=shown, response=said)
         except smtplib.SMTPResponseException as error:
             text = f"The mail server does not take the message ({error.smtp_code})"
             return Outcome(
                 _of_mail(error),
                 text,
-                _status(error.smtp_code),
+                recipients.status(error.smtp_code),
                 # An answer that was cut off in the middle says nothing.
                 arrived=posted and not 400 <= error.smtp_code < 600,
                 request=shown,
-                response=_said(error.smtp_error),
+                response=recipients.text_of(error.smtp_error),
             )
         except smtplib.SMTPNotSupportedError:
             text = "The mail server does not offer what this sink asks for (STARTTLS, or signing in)"
@@ -167,7 +159,7 @@ class Email(Sender):
         except (OSError, smtplib.SMTPException):
             text = f"{self.config.host} closed the connection or did not answer in time"
             return Outcome(Verdict.RETRY, text, request=shown, arrived=posted)
-        return _some(message, refused, shown) if refused else Outcome(Verdict.SENT, request=shown)
+        return recipients.some(message, refused, shown) if refused else Outcome(Verdict.SENT, request=shown)
 
     def _connected(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -184,18 +176,12 @@ class Email(Sender):
             raise
         return server
 
-    def _addressed(self, message: Message) -> list[str]:
-        """Who it still goes to: everybody, or those that were refused for now when the others took it."""
-        everybody = dict.fromkeys(address.addr_spec for address in _recipients(self.config.recipients))
-        later = _later(message)
-        return [one for one in everybody if not later or one in later]
-
     def mail(self, message: Message) -> EmailMessage:
         """The mail, which names everybody that it goes to."""
         mail = EmailMessage()
-        sender = _address(self.config.sender)
+        sender = recipients.address(self.config.sender)
         mail["From"] = sender
-        mail["To"] = _recipients(self.config.recipients)
+        mail["To"] = recipients.listed(self.config.recipients)
         mail["Subject"] = wording.cut(wording.headline(message), 200)
         mail["Date"] = format_datetime(message.created_at)
         mail["Message-ID"] = f"<{message.delivery}@{sender.domain}>"
@@ -231,72 +217,13 @@ class Email(Sender):
         }
 
 
-def _address(text: str) -> Address:
-    """`name@domain` as an address; raises ValueError for anything else."""
-    try:
-        address = Address(addr_spec=text.strip())
-    except (ValueError, IndexError, HeaderParseError):
-        raise ValueError(f"{text.strip()!r} is not an address") from None
-    if not address.domain:
-        raise ValueError(f"{text.strip()!r} has no domain")
-    return address
-
-
-def _recipients(text: str) -> list[Address]:
-    """Raises ValueError where nobody is named, or somebody by what is no address."""
-    found = [_address(one) for one in text.split(",") if one.strip()]
-    if not found:
-        raise ValueError("there is nobody it goes to")
-    return found
-
-
 def _of_mail(error: smtplib.SMTPResponseException) -> Verdict:
     """What a refusal means that is not about single recipients."""
     code = error.smtp_code
     if not 500 <= code < 600:
         return Verdict.RETRY
     if isinstance(error, smtplib.SMTPDataError):
-        to_mend = _TO_MEND.match(f"{code} {_said(error.smtp_error)}")
+        to_mend = _TO_MEND.match(f"{code} {recipients.text_of(error.smtp_error)}")
         return Verdict.CREDENTIALS if to_mend else Verdict.FAILED
     # Before the mail itself was said, all but its size is about us, or about the sender's address.
     return Verdict.FAILED if code == 552 else Verdict.CREDENTIALS
-
-
-def _later(message: Message) -> set[str]:
-    """The addresses that were refused for now when the others took this very delivery."""
-    receipt = message.receipt
-    return {one for one in receipt if "@" in one} if receipt.get("delivery") == str(message.delivery) else set()
-
-
-def _status(code: int) -> int | None:
-    """None for an answer without a code, which smtplib numbers -1."""
-    return code if code > 0 else None
-
-
-def _nobody(refused: _Refused, shown: str) -> Outcome:
-    """What it means that no recipient was taken."""
-    codes = [code for code, _ in refused.values()]
-    verdict = Verdict.CREDENTIALS if all(500 <= code < 600 for code in codes) else Verdict.RETRY
-    text = "The mail server refuses every recipient"
-    return Outcome(verdict, text, _status(codes[0]), request=shown, response=_words(refused))
-
-
-def _some(message: Message, refused: _Refused, shown: str) -> Outcome:
-    """What it means that others took the mail, now or before: nobody who did gets it again."""
-    later = [who for who, (code, _) in refused.items() if not 500 <= code < 600]
-    tries = int(message.receipt["tries"]) if _later(message) else 1
-    # Of a test nothing is remembered.
-    if later and tries < MOST_TRIES and message.event != "test":
-        receipt = {"delivery": str(message.delivery), "tries": str(tries + 1), **dict.fromkeys(later, "later")}
-        text = f"The mail server refuses {', '.join(refused)} for now, and took it for the others"
-        return Outcome(Verdict.RETRY, text, request=shown, response=_words(refused), receipt=receipt)
-    text = f"The mail server refused {', '.join(refused)}, and took it for the others"
-    return Outcome(Verdict.SENT, text, request=shown, response=_words(refused))
-
-
-def _words(refused: _Refused) -> str:
-    return "; ".join(f"{who}: {code} {_said(text)}" for who, (code, text) in refused.items())
-
-
-def _said(text: bytes | str) -> str:
-    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text

@@ -13,6 +13,10 @@ def test_an_alert_cannot_hide_where_a_link_leads() -> None:
     assert markdown.text("[here](https://bad.example)", 100) == "\\[here\\](https://bad.example)"
 
 
+def test_an_address_can_be_copied_as_it_is() -> None:
+    assert markdown.text("curl https://bad.example/a-b?c=1", 100) == "curl https://bad.example/a-b?c=1"
+
+
 def test_an_alert_cannot_end_the_block_of_code_it_is_in() -> None:
     assert markdown.code("a```b", 100).count("```") == 2
 
