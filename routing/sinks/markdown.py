@@ -1,8 +1,8 @@
 """Text from alerts in products that read Markdown: an alert can neither format, nor hide where a link leads, nor call
 people.
 
-An address in it stays as it is, so that it can be copied and searched for: the products make a link of it, which leads
-to what it says. Lengths are in UTF-16 units, which is the strictest count that any of these products may use.
+An address in it stays as it is, so that it can be copied and searched for; where a product makes a link of it, that
+leads to what it says. Lengths are in UTF-16 units, which is the strictest count that any of these products may use.
 """
 
 from routing.sinks.lengths import fitted, utf16

@@ -212,6 +212,7 @@ def test_nobody_is_mailed_again_where_the_address_that_was_refused_is_taken_out(
     receipt = {"delivery": str(samples.DELIVERY), "tries": "2", "left@sensor.example": "later"}
     outcome = sender(port).deliver(samples.message(receipt=receipt))
     assert (outcome.verdict, outcome.receipt) == (Verdict.SENT, {})
+    assert "no longer among the addresses" in outcome.error
     assert not mailbox.mails
 
 

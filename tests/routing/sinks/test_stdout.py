@@ -23,7 +23,8 @@ def test_a_prefix_stays_on_the_line(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_longest_line_is_one_that_containers_keep_whole(capfd: pytest.CaptureFixture[str]) -> None:
-    Stdout({"prefix": "漢" * 100}).deliver(samples.message("firing", samples.alert(output="\x01" * 9000)))
+    fields = {f"field.{number}": "\x01" for number in range(2000)}
+    Stdout({"prefix": "漢" * 100}).deliver(samples.message("firing", samples.alert(output_fields=fields)))
     written = capfd.readouterr().out
     assert len(written.encode()) <= stdout.MOST_BYTES + 1
     assert json.loads(written.partition(" ")[2])
