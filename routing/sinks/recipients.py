@@ -65,8 +65,9 @@ def some(message: Message, refused: Refused, shown: str) -> Outcome:
     """What it means that others took the mail, now or before: nobody who did gets it again."""
     later = [who for who, (code, _) in refused.items() if not 500 <= code < 600]
     tries = int(message.receipt["tries"]) if refused_before(message) else 1
-    # Of a test nothing is remembered.
-    if later and tries < MOST_TRIES and message.event != "test":
+    # Of a test, and of a message about several groups, nothing is remembered.
+    remembered = message.event != "test" and not message.other_groups
+    if later and tries < MOST_TRIES and remembered:
         receipt = {"delivery": str(message.delivery), "tries": str(tries + 1), **dict.fromkeys(later, "later")}
         text = f"The mail server refuses {', '.join(refused)} for now, and took it for the others"
         return Outcome(Verdict.RETRY, text, request=shown, response=_words(refused), receipt=receipt)

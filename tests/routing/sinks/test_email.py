@@ -192,6 +192,7 @@ def test_an_address_that_is_refused_for_now_gets_its_mail_later_and_the_others_n
         (samples.message(receipt={"delivery": str(samples.DELIVERY), "tries": "6", BOTH[1]: "later"}), "451 full"),
         (samples.message(receipt={"delivery": str(samples.DELIVERY), "tries": "2", BOTH[1]: "later"}), "550 gone"),
         (samples.message("test"), "451 greylisted"),
+        (samples.message(other_groups=3), "451 greylisted"),
     ],
 )
 def test_what_others_took_is_sent_in_the_end(port: int, mailbox: Mailbox, message: Message, answer: str) -> None:
