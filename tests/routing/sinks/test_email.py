@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,14 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from django.db.models import Q
 
+from routing import claims, deliveries
+from routing.models import Receipt
 from routing.sinks import email as email_sink
 from routing.sinks.base import Message, Verdict
 from routing.sinks.email import Email
+from tests import build
 from tests.routing.certificates import certificate
 from tests.routing.sinks import samples
 
@@ -184,6 +189,22 @@ def test_an_address_that_is_refused_for_now_gets_its_mail_later_and_the_others_n
     assert (last.verdict, last.error, last.receipt) == (Verdict.SENT, "", {})
     assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [["day@sensor.example"], ["night@sensor.example"]]
     assert {str(mail["To"]) for mail in mailbox.mails} == {three["recipients"]}
+
+
+@pytest.mark.django_db
+def test_who_was_refused_for_now_is_remembered_between_the_tries_of_a_delivery(port: int, mailbox: Mailbox) -> None:
+    mailbox.refused = dict(GREY)
+    options = {**vars(sender(port).config)}
+    secrets = {"password": str(options.pop("password"))}
+    sink, route = build.sink("email", config=options, secrets=secrets), build.route()
+    delivery = build.owed(sink, group=build.group(route), route=route, alert_ids=[str(build.alert().pk)])
+    for now in (build.NOW, build.NOW + timedelta(hours=1)):
+        deliveries.try_all(claims.claim(Q(pk=delivery.pk), 1, now), now)
+        mailbox.refused = {}
+    delivery.refresh_from_db()
+    assert delivery.state == "sent"
+    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [[BOTH[0]], [BOTH[1]]]
+    assert not Receipt.objects.exists()
 
 
 @pytest.mark.parametrize(
