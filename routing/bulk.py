@@ -44,6 +44,7 @@ _ALERT = {
     "own_node": "bool",
 }
 _UNROUTED = {"alert_id": "uuid", "received_at": "timestamptz", "lane": "int2"}
+_LANE = f"(hashtext(rule) & {Unrouted.LANES - 1})::int2"
 
 
 def insert_alerts(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[UUID]:
@@ -56,8 +57,7 @@ def insert_alerts(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[
         return set()
     values = [_values(row, sensor, now) for row, sensor in sorted(rows, key=lambda item: item[0].uuid.int)]
     if connection.vendor == "postgresql":
-        lane = f"(hashtext(rule) & {Unrouted.LANES - 1})::int2"
-        new = f"{_insert('routing_alert', _ALERT)} ON CONFLICT (uuid) DO NOTHING RETURNING uuid, received_at, {lane}"
+        new = f"{_insert('routing_alert', _ALERT)} ON CONFLICT (uuid) DO NOTHING RETURNING uuid, received_at, {_LANE}"
         waits = f"INSERT INTO routing_unrouted ({', '.join(_UNROUTED)}) SELECT * FROM new RETURNING alert_id"  # noqa: S608
         return {uuid for (uuid,) in _with_arrays(f"WITH new AS ({new}) {waits}", values)}
     # The write lock is ours from the start of the transaction, so what is not there now is new.
@@ -67,6 +67,25 @@ def insert_alerts(rows: Sequence[tuple[Row, int | None]], now: datetime) -> set[
     # Here there is one writer at a time, and one lane.
     insert("routing_unrouted", _UNROUTED, [(value[0], value[3], 0) for value in new_ones])
     return {value[0] for value in new_ones}
+
+
+def wait_again(uuids: Sequence[UUID], now: datetime) -> None:
+    """Let stored alerts wait to be routed once more; those that wait do so already."""
+    if not uuids:
+        return
+    wanted: Any = sorted(uuids)
+    lane, among = _LANE, "= ANY(%s)"
+    if connection.vendor != "postgresql":
+        wanted = orjson.dumps([uuid.hex for uuid in wanted]).decode()
+        lane, among = "0", "IN (SELECT value FROM json_each(%s))"
+    # What waits is left out before it conflicts, for then we would wait for the worker that is routing it.
+    waits = "SELECT 1 FROM routing_unrouted WHERE alert_id = uuid"
+    found = f"SELECT uuid, %s, {lane} FROM routing_alert WHERE uuid {among} AND NOT EXISTS ({waits}) ORDER BY uuid"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO routing_unrouted ({', '.join(_UNROUTED)}) {found} ON CONFLICT DO NOTHING",
+            [now, wanted],
+        )
 
 
 def read(wanted: QuerySet[Stored]) -> list[Stored]:

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, DataError, IntegrityError, transaction
 
-from routing import bulk, days, metrics
+from routing import bulk, days, endings, metrics
 from routing.admission import Row
 from routing.presence import Presence
 
@@ -84,6 +84,9 @@ class Intake:
         late = {uuid for uuid in once if self._was_dropped(uuid)} if self._dropped else set()
         with transaction.atomic():
             new = bulk.insert_alerts([kept for uuid, kept in once.items() if uuid not in late], now)
+            if len(new) < len(once):
+                known = (row for uuid, (row, _) in once.items() if uuid not in new and uuid not in late)
+                bulk.wait_again(endings.said_again(known), now)
         outcomes = []
         for row in rows:
             if row.uuid in late:

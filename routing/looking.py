@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from routing import escalation, tellings
+from routing import endings, escalation, tellings
 from routing.grouping import NotifyReason, notify_reason
 from routing.holds import Hold, Holds
 from routing.messages import MOST_ALERTS
@@ -15,12 +15,15 @@ SOONEST = timedelta(seconds=1)
 """A group is not looked at twice within this."""
 DELETED = "the route was deleted"
 """Why a group ended that did not end by itself."""
+ENDED = "said to have ended"
+"""Why a group is resolved before its time."""
 STEP_PUT_OFF = timedelta(minutes=1)
 """For how long at least an escalation step waits that something holds."""
 
 
 def look(group: AlertGroup, node: Node, untold: list[Alert] | None, holds: Holds, now: datetime) -> list[Delivery]:
     """Decide, change the group accordingly, and return what is owed. `untold` are read where they are None."""
+    node = endings.lasting(group, node, now)
     reason = notify_reason(group.told_at, group.told_count, group.count, group.state, group.last_seen_at, node, now)
     owed: list[Delivery] = []
     if reason is NotifyReason.ACKNOWLEDGED:
@@ -35,6 +38,22 @@ def look(group: AlertGroup, node: Node, untold: list[Alert] | None, holds: Holds
     resolved = group.state == AlertGroup.State.RESOLVED
     group.next_flush_at = None if resolved else max(look_at(group, node, now), now + SOONEST)
     return owed
+
+
+def end(group: AlertGroup, node: Node, holds: Holds, now: datetime) -> list[Delivery]:
+    """Resolve a group of which all is said to have ended. What it has not told yet is told first.
+
+    Where its route waits with that, the group goes on and is resolved by its time.
+    """
+    owed: list[Delivery] = []
+    if group.state == AlertGroup.State.FIRING and group.count > group.told_count:
+        reason = NotifyReason.NEW_ALERTS if group.told_at else NotifyReason.FIRST
+        owed = _tell(group, node, tellings.newest_alerts(group), reason, holds, now)
+    if group.held_by:
+        group.next_flush_at = max(look_at(group, node, now), now + SOONEST)
+        return owed
+    owed += tellings.resolve(group, node, ENDED, now)
+    return owed + _escalate(group, node, holds, now)
 
 
 def _tell(

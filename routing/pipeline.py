@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from routing import approvals, backlog, bulk, deliveries, metrics, tracing
+from routing import approvals, backlog, bulk, continuing, deliveries, metrics, tracing
 from routing.holds import Holds
 from routing.looking import look
 from routing.models import Alert, AlertGroup, Delivery, Sensor, Unrouted
@@ -106,10 +106,11 @@ def _route(alerts: list[Alert], now: datetime) -> Planned:
     """Write down everything that follows from these alerts, in the transaction that took them."""
     tree, holds = current(), Holds(now)
     holds.enrich(alerts)
-    places = places_of(alerts, tree)
-    groups = groups_of(places)
+    batch = continuing.apart(alerts, tree)
+    places = places_of(batch.news, tree)
+    groups = groups_of(places, batch.groups)
     join(places, groups, now)
-    holds.notice((alert, place.node.resolve_after) for place in places.values() for alert in place.alerts)
+    holds.notice(continuing.firing(batch, places, groups, tree))
     holds.expect(alerts)
     looked_after = acknowledged(alerts)
     owed: list[Delivery] = []
@@ -117,11 +118,12 @@ def _route(alerts: list[Alert], now: datetime) -> Planned:
         untold = add(groups[at], place, looked_after, now)
         if _is_due(groups[at], now):
             owed += look(groups[at], place.node, untold, holds, now)
+    owed += continuing.follow(batch, places, groups, tree, looked_after, holds, now)
     store(groups.values())
     planned = Planned(deliveries.enqueue(owed, now), alerts=len(alerts))
     for at, place in places.items():
         planned.runs += _requests(groups[at], place, holds, now)
-    transaction.on_commit(partial(_count, alerts, places, now))
+    transaction.on_commit(partial(_count, batch.first, places, now))
     return planned
 
 

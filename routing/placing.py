@@ -1,6 +1,6 @@
 """Alerts into the groups of the routes that take them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -65,8 +65,8 @@ def places_of(alerts: Iterable[Alert], tree: Tree) -> dict[At, Place]:
     return dict(sorted(places.items()))
 
 
-def groups_of(places: dict[At, Place]) -> dict[At, AlertGroup]:
-    """The groups, made where they are not there yet, locked until this transaction ends."""
+def groups_of(places: dict[At, Place], also: Collection[int] = ()) -> dict[At, AlertGroup]:
+    """The groups, made where they are not there yet, and `also` others, locked until this transaction ends."""
     routes, keys = {route for route, _ in places}, {key for _, key in places}
     wanted = AlertGroup.objects.filter(route_id__in=routes, key__among=keys)
     known = set(wanted.values_list("route_id", "key"))
@@ -74,8 +74,10 @@ def groups_of(places: dict[At, Place]) -> dict[At, AlertGroup]:
     made = [_new_group(places[at], at[1]) for at in places if at not in known]
     AlertGroup.objects.bulk_create(made, ignore_conflicts=True)
     # Always in this order, so that workers wait for each other instead of deadlocking.
-    locked = bulk.read(wanted.order_by("id").select_for_update())
-    return {(group.route_id, group.key): group for group in locked if (group.route_id, group.key) in places}
+    if also:
+        wanted |= AlertGroup.objects.filter(pk__among=also)
+    locked = {(group.route_id, group.key): group for group in bulk.read(wanted.order_by("id").select_for_update())}
+    return {at: group for at, group in locked.items() if at in places or group.pk in also}
 
 
 def _new_group(place: Place, key: str) -> AlertGroup:

@@ -1,7 +1,8 @@
 """What Alertmanager's webhook posts: a group of alerts that fire or are resolved (prometheus.io, "webhook_config").
 
 An alert is posted again as long as it fires; its fingerprint (a hash of the labels), its start and its status tell
-repeats from news. The end is an alert of its own: a fact, of a priority that wakes nobody.
+repeats from news. The end is an alert of its own: a fact, of a priority that wakes nobody, and no group's news
+(`routing.endings`).
 """
 
 import hashlib
@@ -13,10 +14,9 @@ import orjson
 
 from routing.admission import Posted, Rejected, Told, typed
 from routing.api.severities import priority_of
+from routing.endings import FIRING, RESOLVED, SOURCE, STATUS
 from sensor.alert import Priority
 
-SOURCE = "alertmanager"
-FIRING, RESOLVED = "firing", "resolved"
 HOSTS = ("node", "host", "hostname", "instance")
 """Labels that name the host, the best first; of `instance` the port is left out."""
 FIELDS = {"namespace": "k8s.ns.name", "pod": "k8s.pod.name", "container": "container.name"}
@@ -70,7 +70,7 @@ def _alert(told: object, group: Mapping[str, Any]) -> Posted:
         fingerprint = _hash(labels)
     fields = {
         "alertmanager.fingerprint": fingerprint,
-        "alertmanager.status": status,
+        STATUS: status,
         "alertmanager.starts_at": starts,
         "alertmanager.ends_at": ends if ended else None,
         "alertmanager.generator_url": told.get("generatorURL"),

@@ -174,6 +174,7 @@ class GroupedAlert(models.Model):
         AlertGroup, on_delete=models.CASCADE, related_name="members", db_constraint=False, db_index=False
     )
     routed_at = models.DateTimeField()
+    """Of what its sender says again (`routing.continuing`): when it was said last."""
     route_version = models.PositiveIntegerField()
     """The version of the route that took the alert."""
     number = models.PositiveIntegerField(default=0)

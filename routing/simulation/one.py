@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from routing import approvals, escalation, matching, tellings
+from routing import approvals, endings, escalation, matching, tellings
 from routing.alert_fields import CATALOG
 from routing.escalation import Waiting
 from routing.grouping import key_of, labels_of, next_look, notify_reason
@@ -129,9 +129,11 @@ class Simulation:
 
 
 def simulate(alert: Alert, tree: Tree, now: datetime) -> Simulation:
-    """Let an alert walk a tree at a moment, as if it came then."""
+    """Let an alert walk a tree at a moment, as if it came then. One that says that another ended walks none."""
     Tables().enrich([alert])
     moments = _Moments(alert)
+    if endings.is_end(alert):
+        return Simulation(str(alert.uuid), now, dict(alert.lookups), [], [])
     taken = [_taken(node, alert, moments, now) for node in matching.nodes_for(alert, tree)]
     return Simulation(str(alert.uuid), now, dict(alert.lookups), list(_considered(alert, tree)), taken)
 

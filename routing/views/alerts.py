@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from routing import access, acknowledgements, approvals, doorbell, finding, silences
 from routing.access import requires
+from routing.endings import is_end
 from routing.holds import Holds
 from routing.models import Alert, AlertGroup, Comment, Delivery, ResponseAction, Unrouted
 from routing.paging import PAGE, counted
@@ -78,6 +79,7 @@ def alert(request: HttpRequest, uuid: str) -> HttpResponse:
         "wire": as_wire(shown),
         "groups": [(group, not_told.get(group.pk)) for group in groups],
         "routed_at": memberships[0].routed_at if memberships else None,
+        "ends": is_end(shown),
         "silence": silences.holding(shown, now),
         "hold": Holds(now).of_alert(shown),
         **looking_after.shown([shown.fingerprint], "alert", uuid=uuid),

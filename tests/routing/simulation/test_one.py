@@ -221,3 +221,10 @@ def test_tables_are_asked() -> None:
     build.route(condition="alert.lookup[hosts.team] = infra")
     found = tried()
     assert (found.lookups, len(found.taken)) == ({"hosts.team": "infra"}, 1)
+
+
+def test_what_says_that_another_alert_ended_walks_no_routes() -> None:
+    route()
+    end = tried(source="alertmanager", output_fields={"alertmanager.status": "resolved"})
+    assert (end.walk, end.taken) == ([], [])
+    assert taken(source="alertmanager", output_fields={"alertmanager.status": "firing"})

@@ -193,6 +193,10 @@ def test_asking_for_an_action_that_is_not_there_is_a_404(as_user, bob, world: Si
 def test_an_alert_that_no_route_took_says_so(as_user, carol) -> None:
     alert = build.alert(waits=False)
     assert "No route matched" in as_user(carol).get(f"/alerts/{alert.uuid}/").content.decode()
+    end = build.alert(waits=False, source="alertmanager", output_fields={"alertmanager.status": "resolved"})
+    page = as_user(carol).get(f"/alerts/{end.uuid}/").content.decode()
+    assert "It says that an alert ended" in page
+    assert "No route matched" not in page
 
 
 def test_an_alert_is_assigned_and_commented_where_it_is_read(as_user, bob, erin) -> None:
