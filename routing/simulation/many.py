@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from routing import finding
+from routing import endings, finding
 from routing.grouping import key_of, labels_of
 from routing.holds import Holds
 from routing.matching import Walk, value_of
@@ -74,18 +74,20 @@ class Recent:
 
 
 def recent(tree: Tree, now: datetime, hours: int, most: int, stored: Tree | None = None) -> Recent:
-    """Let the newest `most` alerts of the last hours walk a tree; what holds is what holds `now`.
+    """Let the newest `most` alerts of the hours until `now` walk a tree; what holds is what holds `now`.
+
+    What says that another alert ended is among those that were tried, and walks none.
 
     With the `stored` tree it is also said which alerts that one routes elsewhere.
     """
     since = now - timedelta(hours=hours)
-    there = finding.between(since, None)
+    there = finding.between(since, now + timedelta.resolution)
     alerts = list(there.order_by("-pk").select_related("sensor")[:most])
     of = max(len(alerts), finding.count(there, EVERYTHING).number if len(alerts) == most else len(alerts))
     holds = Holds(now)
     holds.expect(alerts)
     takes = Walk(tree).nodes_for
-    found = {alert: takes(alert) for alert in alerts}
+    found = {alert: takes(alert) for alert in alerts if not endings.is_end(alert)}
     by_node: dict[int, list[Alert]] = {}
     for alert, nodes in found.items():
         for node in nodes:

@@ -63,3 +63,14 @@ def test_a_draft_says_what_it_would_change() -> None:
     (moved,) = found.moved_examples
     assert (moved.alert.rule, moved.before, moved.after) == ("r0", [["all"]], [["new"]])
     assert [tally.alerts for tally in found.routes] == [1, 1]
+
+
+def test_only_what_came_until_then_is_tried_and_an_end_walks_no_routes() -> None:
+    build.route()
+    build.alert(rule="later", time=NOW + timedelta(seconds=1))
+    build.alert(rule="then")
+    build.alert(source="alertmanager", output_fields={"alertmanager.status": "resolved"}, time=NOW - HOUR / 2)
+    found = recent(tree.load(), NOW, hours=1, most=10)
+    assert (found.tried, found.of, found.unrouted) == (2, 2, 0)
+    assert [example.rule for example in found.routes[0].examples] == ["then"]
+    assert recent(tree.load(), NOW - 24 * HOUR, hours=1, most=10).tried == 0
