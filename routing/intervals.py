@@ -9,7 +9,7 @@ everything that the entry names. Ranges include both ends, times leave out the e
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -62,6 +62,33 @@ class Entry:
             and (not self.days or self._on_day(local))
         )
 
+    def boundaries(self, now: datetime) -> Iterator[datetime]:
+        """Every moment of the days from now on at which something may change, in no order."""
+        midnight = datetime.combine(now.astimezone(self.zone).date(), time(), self.zone)
+        minutes = {0, *(minute for start, end in self.minutes for minute in (start, end))}
+        for day in range(FARTHEST.days + 1):
+            for minute in minutes:
+                # By the wall clock first, then as a moment: where clocks go back there are two of it.
+                wall = midnight + timedelta(days=day, minutes=minute)
+                yield wall.astimezone(UTC)
+                yield wall.replace(fold=1).astimezone(UTC)
+            if change := self._change_of_clocks(now + timedelta(days=day)):
+                yield change
+
+    def _change_of_clocks(self, since: datetime) -> datetime | None:
+        """When the zone's clocks change within a day: what they leave out or say twice may begin or end with that."""
+        before, after = since.astimezone(UTC), since.astimezone(UTC) + timedelta(days=1)
+        old = before.astimezone(self.zone).utcoffset()
+        if after.astimezone(self.zone).utcoffset() == old:
+            return None
+        while after - before > timedelta(seconds=1):
+            middle = before + (after - before) // 2
+            if middle.astimezone(self.zone).utcoffset() == old:
+                before = middle
+            else:
+                after = middle
+        return after.replace(microsecond=0)
+
     def _on_day(self, local: datetime) -> bool:
         length = (local.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
         from_end = local.day - length.day - 1
@@ -87,7 +114,8 @@ class Interval:
     def next_change(self, now: datetime) -> datetime:
         """When it next begins or ends to hold; in `FARTHEST` where it does not before."""
         holds = self.contains(now)
-        changes = (moment for moment in self._boundaries(now) if self.contains(moment) is not holds)
+        moments = (moment for entry in self.entries for moment in entry.boundaries(now))
+        changes = (one for one in moments if now < one < now + FARTHEST and self.contains(one) is not holds)
         return min(changes, default=now + FARTHEST)
 
     def next_start(self, now: datetime) -> datetime | None:
@@ -99,18 +127,6 @@ class Interval:
                 return moment
             held = self.contains(moment)
         return None
-
-    def _boundaries(self, now: datetime) -> Iterable[datetime]:
-        """Every moment from now on at which something may change."""
-        for entry in self.entries:
-            midnight = datetime.combine(now.astimezone(entry.zone).date(), time(), entry.zone)
-            minutes = {0, *(minute for start, end in entry.minutes for minute in (start, end))}
-            for day in range(FARTHEST.days + 1):
-                for minute in minutes:
-                    # By the wall clock first, then as a moment: days with a change of clocks are longer or shorter.
-                    moment = (midnight + timedelta(days=day, minutes=minute)).astimezone(UTC)
-                    if now < moment < now + FARTHEST:
-                        yield moment
 
 
 def _within(value: int, ranges: Sequence[Range]) -> bool:

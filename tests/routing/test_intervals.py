@@ -1,9 +1,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from routing.intervals import FARTHEST, IntervalError, interval_of
+
+MINUTE = timedelta(minutes=1)
 
 
 def holds(moment: str, **entry: Any) -> bool:
@@ -65,13 +70,59 @@ def test_one_of_several_entries_is_enough() -> None:
         # Where one range follows the other nothing changes in between.
         ("2026-11-23T23:00", {"times": times("22:00-24:00", "00:00-06:00")}, "2026-11-24T06:00"),
         ("2026-11-21T12:00", {"weekdays": ["saturday"]}, "2026-11-22T00:00"),
-        # The night in which clocks in Berlin go back an hour.
+        # The night in which clocks in Berlin go back an hour: there are two times of 02:30.
         ("2026-10-24T23:00", {"times": times("00:00-06:00"), "location": "Europe/Berlin"}, "2026-10-25T05:00"),
+        ("2026-10-25T00:10", {"times": times("01:00-02:30"), "location": "Europe/Berlin"}, "2026-10-25T00:30"),
+        ("2026-10-25T00:45", {"times": times("01:00-02:30"), "location": "Europe/Berlin"}, "2026-10-25T01:00"),
+        ("2026-10-25T01:10", {"times": times("01:00-02:30"), "location": "Europe/Berlin"}, "2026-10-25T01:30"),
+        # The night in which they go forward: there is none.
+        ("2026-03-29T00:30", {"times": times("01:00-02:30"), "location": "Europe/Berlin"}, "2026-03-29T01:00"),
     ],
 )
 def test_when_it_next_begins_or_ends(now: str, entry: dict[str, Any], change: str) -> None:
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     assert interval_of("i", [entry]).next_change(moment) == datetime.fromisoformat(change).replace(tzinfo=UTC)
+
+
+CHANGES = [
+    ("Europe/Berlin", "2026-03-29T01:00"),
+    ("Europe/Berlin", "2026-10-25T01:00"),
+    ("America/New_York", "2026-03-08T07:00"),
+    ("America/New_York", "2026-11-01T06:00"),
+    # By half an hour.
+    ("Australia/Lord_Howe", "2026-04-04T15:00"),
+    ("Australia/Lord_Howe", "2026-10-03T15:30"),
+    # At midnight: a day that begins at 01:00, and one whose last hour is there twice.
+    ("America/Santiago", "2026-04-05T03:00"),
+    ("America/Santiago", "2026-09-06T04:00"),
+]
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> dict[str, Any]:
+    """Ranges of whole minutes, mostly of the night."""
+    minutes = st.integers(0, 4 * 60) | st.integers(0, 24 * 60)
+    pairs = st.tuples(minutes, minutes).map(sorted).filter(lambda pair: pair[0] < pair[1])
+    spans = draw(st.lists(pairs, max_size=3))
+    clock = ["-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in pair) for pair in spans]
+    days = draw(st.sampled_from([{}, {"weekdays": ["sunday"]}, {"weekdays": ["saturday", "monday"]}]))
+    return {**days, "times": times(*clock)}
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+@settings(max_examples=40, deadline=None)
+@given(entry=entries(), minutes=st.integers(-36 * 60, 12 * 60))
+def test_where_clocks_change_it_is_what_walking_minute_by_minute_finds(
+    zone: str, change: str, entry: dict[str, Any], minutes: int
+) -> None:
+    changes = datetime.fromisoformat(change).replace(tzinfo=UTC)
+    before, after = (moment.astimezone(ZoneInfo(zone)).utcoffset() for moment in (changes - MINUTE, changes))
+    assert before != after
+    interval = interval_of("i", [{**entry, "location": zone}])
+    now = changes + minutes * MINUTE
+    walk = (now + step * MINUTE for step in range(1, FARTHEST // MINUTE))
+    found = next((moment for moment in walk if interval.contains(moment) is not interval.contains(now)), now + FARTHEST)
+    assert interval.next_change(now) == found
 
 
 def test_what_does_not_change_soon_is_asked_again_in_a_while() -> None:
