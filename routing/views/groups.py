@@ -81,7 +81,7 @@ def group(request: HttpRequest, pk: int) -> HttpResponse:
         "entries": timeline(shown, alerts, fingerprints),
         "unshown": max(0, shown.count - len(alerts)),
         **looking_after.shown(fingerprints, "group", pk=pk),
-        "condition": of_group(shown),
+        "suggested": of_group(shown),
         "labels": sorted(shown.labels.items()),
     }
     return show(request, "groups/detail.html", context, part="groups/_detail.html")

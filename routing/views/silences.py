@@ -1,5 +1,6 @@
 """Silences: what is not told for a while, with a look at what that would be before it is so."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,13 +15,13 @@ from routing import access
 from routing import silences as service
 from routing.access import requires
 from routing.form_fields import ConditionField, MomentField, SpanField
-from routing.matching import RuleError
+from routing.matching import RuleError, problem, said
 from routing.models import Silence
 from routing.paging import page
 from routing.preview import Preview, preview
 from routing.views.asking import address, person
 from routing.views.show import show
-from routing.views.suggested import like, quoted
+from routing.views.suggested import Suggested, Unsaid, comparison, like, quoted, together
 
 LONGEST = 90 * 86_400
 SOON = timedelta(hours=1)
@@ -69,8 +70,11 @@ def silences(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """The form; its Preview button shows the effect and stores nothing."""
     if request.method != "POST":
-        form = SilenceForm(initial=_again(request) or {"condition": _suggested(request)})
-        return _shown(request, form, _effect(form.initial["condition"]))
+        suggested = Suggested()
+        if not (initial := _again(request)):
+            suggested = _suggested(request)
+            initial = {"condition": suggested.condition}
+        return _shown(request, SilenceForm(initial=initial), _effect(initial["condition"]), suggested.why_not)
     form = SilenceForm(request.POST)
     if not form.is_valid() or "preview" in request.POST:
         return _shown(request, form, _effect(form.cleaned_data.get("condition", "")))
@@ -88,8 +92,9 @@ def new(request: HttpRequest) -> HttpResponse:
     return redirect("silences")
 
 
-def _shown(request: HttpRequest, form: SilenceForm, effect: Preview | None) -> HttpResponse:
-    return show(request, "silences/edit.html", {"form": form, "preview": effect}, part="silences/_preview.html")
+def _shown(request: HttpRequest, form: SilenceForm, effect: Preview | None, why_not: str = "") -> HttpResponse:
+    context = {"form": form, "preview": effect, "why_not": why_not}
+    return show(request, "silences/edit.html", context, part="silences/_preview.html")
 
 
 def _effect(condition: str) -> Preview | None:
@@ -109,20 +114,29 @@ def _again(request: HttpRequest) -> dict[str, Any]:
     return {"condition": earlier.condition, "comment": earlier.comment, "lasts": lasts or None}
 
 
-def _suggested(request: HttpRequest) -> str:
+def _suggested(request: HttpRequest) -> Suggested:
     """The condition that the link asks for: like an alert, or like the filters of the alert list."""
     if uuid := request.GET.get("alert"):
         return like(access.alert_for(request.user, uuid))
-    parts = []
+    try:
+        return together(_filters(request))
+    except Unsaid as error:
+        return Suggested(why_not=str(error))
+
+
+def _filters(request: HttpRequest) -> Iterator[str]:
+    """What each filter of the list says. Raises Unsaid."""
     if condition := request.GET.get("q", "").strip():
-        parts.append(f"({condition})" if " or " in condition else condition)
+        # By itself: within brackets, one that closes another would mean something else.
+        if error := problem(condition):
+            raise Unsaid(f"The condition of the list cannot be read. {said(error)}.")
+        yield f"({condition})"
     for name in ("rule", "hostname"):
         if value := request.GET.get(name, "").strip():
-            parts.append(f"alert.{name} = {quoted(value)}")
+            yield comparison(f"alert.{name}", value)
     for name, compared in (("at_least", ">="), ("priority", "=")):
         if priority := request.GET.get(name, "").strip():
-            parts.append(f"alert.priority {compared} {quoted(priority)}")
-    return " and ".join(parts)
+            yield f"alert.priority {compared} {quoted(priority)}"
 
 
 @require_POST

@@ -206,3 +206,15 @@ def test_nothing_is_assigned_to_nobody_or_to_who_may_do_nothing(to: str, as_user
     chosen = carol.pk if to == "carol" else to
     assert as_user(bob).post(f"/groups/{group.pk}/assign/", {"to": chosen}).status_code == 404
     assert not Assignment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        ({"alert.rule": "R", "proc.name": ""}, "?q=alert.rule%20%3D%20R%20and%20not%20proc.name%20%21%3D%20%22%22"),
+        ({"alert.uuid": "x"}, "alert.uuid is not a field of alerts"),
+    ],
+)
+def test_a_group_links_to_its_alerts_or_says_why_it_cannot(labels: dict[str, str], shown: str, as_user, carol) -> None:
+    group = build.group(build.route(), labels=labels)
+    assert shown in as_user(carol).get(f"/groups/{group.pk}/").content.decode()

@@ -112,3 +112,38 @@ def test_an_alert_and_its_group_say_who_silences_them_and_why(condition: str, he
         text = as_user(carol).get(path).content.decode()
         assert ("Silenced by bob until" in text) is held
         assert ("known deploy" in text) is held
+
+
+@pytest.mark.parametrize(
+    ("query", "condition"),
+    [
+        # Without brackets the host would hold for the last part only.
+        ("q=proc.name=a or(proc.name=b)&hostname=n1", "(proc.name=a or(proc.name=b)) and alert.hostname = n1"),
+        ("q=proc.name=a", "(proc.name=a)"),
+        ("rule=A b&at_least=error", 'alert.rule = "A b" and alert.priority >= error'),
+        ("priority=error", "alert.priority = error"),
+        ("", ""),
+    ],
+)
+def test_a_silence_of_a_filtered_list_is_as_narrow_as_the_list(query: str, condition: str, as_user, bob) -> None:
+    answer = as_user(bob).get(f"/silences/new/?{query}")
+    assert answer.context["form"].initial["condition"] == condition
+    assert "No condition is suggested" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        (
+            "q=proc.name = a) or (proc.pid = 1&hostname=n1",
+            "The condition of the list cannot be read. Line 1, column 14",
+        ),
+        ("q=proc.nmae = a&hostname=n1", "did you mean proc.name?"),
+        ("priority=loud&hostname=n1", "A condition cannot say this"),
+    ],
+)
+def test_where_a_filter_cannot_be_said_no_condition_is_suggested(query: str, why: str, as_user, bob) -> None:
+    answer = as_user(bob).get(f"/silences/new/?{query}")
+    assert answer.context["form"].initial["condition"] == ""
+    assert "No condition is suggested" in answer.content.decode()
+    assert why in answer.content.decode()
