@@ -1,5 +1,6 @@
 """GET /api/v1/alerts: the alerts, newest first, page by page."""
 
+import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,13 +12,17 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 
 from routing import finding, searching
+from routing.alert_fields import CATALOG
 from routing.api.auth import Bearer
+from routing.api.faults import refused
 from routing.api.problems import Problem
 from routing.form_fields import moment
+from routing.matching import said
 from routing.models import Alert
 from routing.searching import EVERYTHING, NOT_SEARCHABLE, Search
 from routing.storable import text
 from sensor.alert import Priority, rfc3339
+from sensor.rules import lexer
 from sensor.rules.errors import RuleError
 
 router = Router(tags=["alerts"])
@@ -27,7 +32,8 @@ class Asked(Schema):
     """Every filter is optional; all that are given must hold."""
 
     q: str = ""
-    """A condition (`proc.name = cat and alert.priority >= warning`), or else words of output, rule or hostname."""
+    """A condition (`proc.name = cat and alert.priority >= warning`); what has no operator and names no field is words
+    of output, rule or hostname."""
     rule: str = ""
     """The rule's exact name."""
     hostname: str = ""
@@ -70,6 +76,9 @@ class Page(Schema):
 
 
 MOST = 1_000
+_ROOTS = {name.partition(".")[0] for name in CATALOG.fields}
+"""What fields' names begin with; a host's name has dots, too."""
+_OPERATOR = re.compile(r"[=<>]|\b(i?contains|i?glob|startswith|endswith|regex|intersects|pmatch)\b|\bin\s*\(")
 
 
 @router.get("/alerts", response=Page, auth=Bearer("view"), summary="List alerts, newest first")
@@ -109,14 +118,23 @@ def wanted(asked: Asked, now: datetime) -> tuple[QuerySet[Alert], Search, UUID |
         raise Problem(422, f"{error}.") from None
 
 
-def _searched(condition: str) -> Search:
+def _searched(asked: str) -> Search:
     """A condition, or else words of output, rule or hostname."""
     try:
-        return searching.search(condition)
+        return searching.search(asked)
     except RuleError as error:
-        if error.code == NOT_SEARCHABLE:
-            raise Problem(422, f"q: {error.message}.") from None
-    return Search(Q(output__icontains=condition) | Q(rule__icontains=condition) | Q(hostname__icontains=condition))
+        if error.code == NOT_SEARCHABLE or not _are_words(asked):
+            raise refused("q", said(error), error) from None
+    return Search(Q(output__icontains=asked) | Q(rule__icontains=asked) | Q(hostname__icontains=asked))
+
+
+def _are_words(asked: str) -> bool:
+    """Whether it cannot have been meant as a condition: it has no operator, and nothing like a field of alerts.
+
+    `in` and `exists` alone are words as well.
+    """
+    fields = (name.partition(".")[0] for name in lexer.FIELD.findall(asked))
+    return not _OPERATOR.search(asked) and _ROOTS.isdisjoint(fields)
 
 
 def _place(cursor: str) -> UUID:

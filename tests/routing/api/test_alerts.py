@@ -187,3 +187,30 @@ def test_nothing_but_time_chooses_outside_of_the_search_whose_time_is_limited():
     alerts, search, _ = wanted(asked, timezone.now())
     assert (alerts.count(), search.ordered) == (2, True)
     assert [alert.rule for alert in alerts.filter(search.query)] == ["Shell"]
+
+
+@pytest.mark.parametrize(
+    ("q", "column", "hint"),
+    [
+        ("alert.priorty >= error", 1, "did you mean alert.priority?"),
+        ("proc.name = cat and hostname contains web", 30, ""),
+        ("alert.rul exists", 1, "did you mean alert.rule?"),
+        ("priority=error", 9, ""),
+        ("rule in (a, b)", 6, ""),
+    ],
+)
+def test_a_misspelt_condition_is_refused_with_its_place_and_is_not_words(client, q: str, column: int, hint: str):
+    build.alert(rule=q)
+    answer = ask(client, q=q)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["line"], error["column"], error["hint"]) == ("q", 1, column, hint)
+
+
+@pytest.mark.parametrize(
+    "q", ["error in a file that exists", "db1.example.com", "a (b", 'say "no" and go', "not found"]
+)
+def test_what_can_only_be_words_is_searched_for_as_words(client, q: str):
+    build.alert(rule="other")
+    build.alert(rule=f"It is {q}.")
+    assert rules(client, q=q) == [f"It is {q}."]
