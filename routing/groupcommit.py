@@ -91,6 +91,11 @@ class Writer:
         """Alerts not yet stored."""
         return self._waiting
 
+    @property
+    def well(self) -> bool:
+        """Whether every thread lives that should: nothing starts one again that has ended."""
+        return self._stopping or all(thread.is_alive() for thread in self._threads)
+
     async def store(self, rows: Sequence[Row]) -> list[Outcome]:
         """The outcome of each alert, after the commit. Raises Full or Unavailable."""
         loop = asyncio.get_running_loop()

@@ -38,7 +38,7 @@ class Entry:
         self._ringer = Ringer(wake_router)
         self._writer = Writer([Intake() for _ in range(WRITERS[connection.vendor])], self._ringer.ring)
         self._django = Pooled(django, self._pages)
-        self._health = Health(threads)
+        self._health = Health(threads, self._writer)
         self._metrics = Metrics()
         self._lease = Lease(senders, threads, self._closing)
         self._post_alerts = PostAlerts(senders, self._writer, threads)

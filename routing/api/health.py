@@ -1,7 +1,10 @@
-"""GET /healthz and GET /readyz, for whoever restarts the server or sends it traffic."""
+"""GET /healthz and GET /readyz: for whoever starts this process again, and for whoever sends it traffic.
+
+What a new start cannot mend is no matter of the first: while the database is away, a process that goes on answers 503
+and is there again with it.
+"""
 
 import asyncio
-from collections.abc import Callable
 
 from django.db import Error, connection
 from django.utils import timezone
@@ -10,6 +13,7 @@ from routing import signs
 from routing.api.in_threads import Threads
 from routing.api.problems import Problem
 from routing.api.wire import Request, Send, answer_json
+from routing.groupcommit import Writer
 from routing.signs import FRESH, Part
 
 PATIENCE_SECONDS = 3.0
@@ -19,27 +23,29 @@ SILENCE = {Part.BEAT: "beat has not been seen lately", Part.WORKER: "no worker h
 class Health:
     """Both answer 200, or 503 with what is missing."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, writer: Writer) -> None:
         self._threads = threads
+        self._writer = writer
 
     async def healthz(self, request: Request, send: Send) -> None:
-        """The process answers and reaches its database."""
-        await self._say(send, ask_database)
+        """The process itself: its event loop answers, and what stores alerts lives."""
+        _insist(None if self._writer.well else "a thread that stores alerts has ended")
+        await answer_json(send, 200, {"status": "ok"})
 
     async def readyz(self, request: Request, send: Send) -> None:
-        """Also beat and a worker were seen lately, so that alerts are not only stored but told."""
-        await self._say(send, ask_database, ask_workers)
-
-    async def _say(self, send: Send, *questions: Callable[[], str | None]) -> None:
-        for ask in questions:
+        """It reaches its database, and beat and a worker were seen lately: alerts are stored and told."""
+        for ask in (ask_database, ask_workers):
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    missing = await self._threads.run(ask)
+                    _insist(await self._threads.run(ask))
             except TimeoutError:
-                missing = "the database does not answer"
-            if missing is not None:
-                raise Problem(503, f"Not well: {missing}.", {"Retry-After": "1"})
+                _insist("the database does not answer")
         await answer_json(send, 200, {"status": "ok"})
+
+
+def _insist(missing: str | None) -> None:
+    if missing is not None:
+        raise Problem(503, f"Not well: {missing}.", {"Retry-After": "1"})
 
 
 def ask_database() -> str | None:

@@ -226,3 +226,31 @@ def test_answers_for_an_event_loop_that_has_ended_are_dropped():
         assert await writer.store(rows(1)) == [Outcome.ACCEPTED]
 
     with_writer(storage, scenario)
+
+
+def test_it_is_well_until_one_of_its_threads_ends_that_should_not(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+
+    class Broken(Storage):
+        def store(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
+            raise SystemExit
+
+    async def scenario(writer: Writer) -> None:
+        assert writer.well
+        lost = asyncio.ensure_future(writer.store(rows(1)))
+        await asyncio.to_thread(ended, writer)
+        lost.cancel()
+        assert not writer.well
+
+    def ended(writer: Writer) -> None:
+        while len(alive := [thread for thread in writer._threads if thread.is_alive()]) == 2:
+            alive[0].join(0.05)
+
+    with_writer(Broken(), scenario, threads=2)
+
+
+def test_it_is_well_while_it_stops():
+    writer = Writer([Storage()], lambda alerts: None)
+    writer.start()
+    writer.stop()
+    assert writer.well

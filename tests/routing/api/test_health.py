@@ -22,7 +22,7 @@ def heard(part: Part, seconds_ago: float) -> None:
     signs.leave(part, timezone.now() - timedelta(seconds=seconds_ago))
 
 
-def test_a_server_that_reaches_its_database_is_healthy(server: Client):
+def test_a_server_that_answers_is_healthy(server: Client):
     answer = server.get("/healthz")
     assert (answer.status, answer.json()) == (200, {"status": "ok"})
 
@@ -58,12 +58,21 @@ def test_a_broker_that_hangs_holds_no_thread_for_long(settings):
     assert time.monotonic() - began < 10
 
 
-def test_a_database_that_does_not_answer_is_unhealthy(server: Client, monkeypatch):
+def test_without_a_database_it_is_healthy_but_not_ready(server: Client, monkeypatch):
+    """Else whoever restarts it would do so for as long as the database is away."""
+
     def refuse(*args: object) -> None:
         raise OperationalError("no")
 
     with monkeypatch.context() as patch:
         patch.setattr("django.db.backends.utils.CursorWrapper.execute", refuse)
-        answer = server.get("/healthz")
+        assert server.get("/healthz").status == 200
+        answer = server.get("/readyz")
     assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
     assert "the database cannot be reached" in answer.json()["detail"]
+
+
+def test_a_process_that_can_store_no_more_alerts_is_to_be_started_again(server: Client, monkeypatch):
+    monkeypatch.setattr("routing.groupcommit.Writer.well", False)
+    answer = server.get("/healthz")
+    assert (answer.status, answer.json()["detail"]) == (503, "Not well: a thread that stores alerts has ended.")
