@@ -17,6 +17,7 @@ from routing.simulation import NoAlert
 from routing.tree import Tree
 from routing.views.asking import address, person
 from routing.views.branches import Figures, branches
+from routing.views.draft import Effect, effect
 from routing.views.route_form import RouteForm, Steps
 from routing.views.route_versions import history
 from routing.views.show import show
@@ -84,6 +85,9 @@ def _edit(request: HttpRequest, route: Route) -> HttpResponse:
         if moved:
             facts["position"] = None
         try:
+            if "try" in request.POST:
+                tried = effect(route, facts, title, now)
+                return show(request, "routes/edit.html", _context(route, title, form, steps, grown, tried))
             stored = service.save(route, facts, person(request), now, address(request), form.cleaned_data["version"])
         except Fault as error:
             form.add_error(error.field if error.field in form.Meta.fields else None, str(error))
@@ -91,11 +95,18 @@ def _edit(request: HttpRequest, route: Route) -> HttpResponse:
             placed = _before_the_rest(request, stored, now) if moved else ""
             messages.success(request, f"{stored.name} is saved; the next alert walks it.{placed}")
             return redirect("routes")
-    context = {
+    return show(request, "routes/edit.html", _context(route, title, form, steps, grown))
+
+
+def _context(
+    route: Route, title: str, form: RouteForm, steps: Steps, grown: Tree, tried: Effect | None = None
+) -> dict[str, object]:
+    context: dict[str, object] = {
         "form": form,
         "steps": steps.forms,
         "route": route,
         "title": title,
+        "effect": tried,
         "open": _with_something(form, steps),
         "nothing": {
             "sinks": not Sink.objects.exists(),
@@ -105,7 +116,7 @@ def _edit(request: HttpRequest, route: Route) -> HttpResponse:
     }
     if route.pk:
         context |= _loss(route, grown)
-    return show(request, "routes/edit.html", context)
+    return context
 
 
 def _with_something(form: RouteForm, steps: Steps) -> dict[str, bool]:
