@@ -9,13 +9,15 @@ followed, proxies and netrc of the environment are not read, answers are cut, an
 
 import ipaddress
 import logging
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from selectors import EVENT_WRITE, PollSelector
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -25,17 +27,25 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, P
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationValueError, ReadTimeoutError, SSLError
 
+from routing.deadlines import Deadline
+
 # Its lines hold addresses, and addresses hold secrets: also its warning about headers that cannot be read.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0
 TOTAL_SECONDS = 25.0
-"""From the first byte sent to the last one read. Name resolution comes before it and has the resolver's own limit."""
+"""From the start to the last byte read. Only name resolution has the resolver's own limit."""
+HEAD_START = 0.25
+"""Seconds that an address has to answer before the next one of its host is tried as well, or less where many are."""
+MOST_IDLE_SECONDS = 30.0
+"""After which a connection is not used again: routers and load balancers forget idle ones without a word, and alerts
+are rare."""
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read; no receiver has more to say that matters."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Place = tuple[socket.AddressFamily, tuple[Any, ...]]
 # Public by their numbers: the host agent of Azure (learn.microsoft.com, "What is IP address 168.63.129.16?"), and the
 # protocol assignments of RFC 6890, where Oracle's cloud keeps its metadata and some versions of Python see no harm.
 # Site-local addresses were given up by RFC 3879, and some networks still use them.
@@ -107,7 +117,7 @@ def may_connect(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def dial_check(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
+def dial_check(host: str, port: int) -> list[_Place]:
     """The checked addresses of a host; for libraries that dial on their own, and for `dial`.
 
     Raises OutboundError where the name cannot be resolved and AddressRefused where any of its addresses is
@@ -126,104 +136,122 @@ def dial_check(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[A
     return [(family, address) for family, *_, address in found]
 
 
-def dial(host: str, port: int, timeout: float = CONNECT_SECONDS) -> socket.socket:
-    """A TCP connection to a checked address; `timeout` seconds for connecting, and for each later read and write.
+def dial(host: str, port: int, timeout: float = CONNECT_SECONDS, until: float = float("inf")) -> socket.socket:
+    """A TCP connection to a checked address; `timeout` seconds for each later read and write.
 
+    All addresses of the host together have `timeout` seconds, and at most until `until` on the monotonic clock.
     Raises OutboundError.
     """
-    problem = "does not answer"
-    for family, address in dial_check(host, port):
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(timeout)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.connect(address)
-            return connection
-        except TimeoutError:
-            problem = f"did not answer within {timeout:g} s"
-        except ConnectionRefusedError:
-            problem = "refuses connections"
-        except OSError as error:
-            problem = f"cannot be reached ({error.strerror})"
-        connection.close()
+    addresses = dial_check(host, port)
+    seconds = max(0.0, min(timeout, until - time.monotonic()))
+    try:
+        connection = _first(addresses, seconds)
+    except TimeoutError:
+        problem = f"did not answer within {seconds:.2g} s"
+    except ConnectionRefusedError:
+        problem = "refuses connections"
+    except OSError as error:
+        problem = f"cannot be reached ({error.strerror})"
+    else:
+        connection.settimeout(timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
     raise OutboundError(f"{host} port {port} {problem}")
 
 
-class _Deadline(threading.local):
-    """When the exchange of this thread must be over, on the monotonic clock."""
+def _first(addresses: list[_Place], seconds: float) -> socket.socket:
+    """A connection to the address that answers first; raises OSError.
 
-    at = 0.0
+    As in RFC 8305 the next one is tried when those before it have had their head start, so that silent ones cost
+    little.
+    """
+    until = time.monotonic() + seconds
+    head_start = min(HEAD_START, seconds / 2 / len(addresses))
+    waiting, next_at = addresses[::-1], 0.0
+    problem: OSError = TimeoutError()
+    with PollSelector() as racing:
+        try:
+            while waiting or racing.get_map():
+                now = time.monotonic()
+                if now >= until:
+                    raise TimeoutError
+                if waiting and now >= next_at:
+                    next_at = now + head_start
+                    try:
+                        racing.register(_begun(*waiting.pop()), EVENT_WRITE)
+                    except OSError as error:
+                        problem, next_at = error, now
+                    continue
+                for key, _ in racing.select((min(until, next_at) if waiting else until) - now):
+                    connection: socket.socket = key.fileobj  # type: ignore[assignment]
+                    wrong = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    racing.unregister(connection)
+                    if not wrong:
+                        return connection
+                    connection.close()
+                    problem, next_at = OSError(wrong, os.strerror(wrong)), now
+        finally:
+            for key in racing.get_map().values():
+                key.fileobj.close()  # type: ignore[union-attr]
+    raise problem
 
 
-_deadline = _Deadline()
+def _begun(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    """A socket that is connecting. Raises OSError."""
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    connection.setblocking(False)
+    try:
+        connection.connect(address)
+    except BlockingIOError:
+        pass  # The usual case.
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+@dataclass
+class _Exchange:
+    """One HTTP exchange of a thread."""
+
+    deadline: Deadline
+    asked: bool = False
+    """Whether the request may have reached the other side."""
+
+
+class _Current(threading.local):
+    exchange: _Exchange
+
+
+_current = _Current()
 
 
 class _Checked:
-    """Opens its socket with `dial` and cuts it when the deadline passes while an answer is awaited."""
+    """Opens its socket with `dial`, and has it cut at the deadline from then on until the answer has been read."""
+
+    _used_at = 0.0
 
     def _new_conn(self) -> socket.socket:
-        left = _deadline.at - time.monotonic()
-        return dial(self._dns_host, self.port, max(0.1, min(CONNECT_SECONDS, left)))  # type: ignore[attr-defined]
+        deadline = _current.exchange.deadline
+        connection = dial(self._dns_host, self.port, CONNECT_SECONDS, deadline.at)  # type: ignore[attr-defined]
+        deadline.watch(connection)
+        return connection
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _current.exchange.asked = True
+        if self.sock is not None:  # type: ignore[attr-defined]
+            _current.exchange.deadline.watch(self.sock)  # type: ignore[attr-defined]
+        super().request(*args, **kwargs)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
-        # A receiver that sends one header byte every few seconds never hits the read timeout.
-        with _watch.over(self.sock, _deadline.at):  # type: ignore[attr-defined]
-            return super().getresponse()  # type: ignore[misc]
+        self._used_at = time.monotonic()
+        return super().getresponse()  # type: ignore[misc]
 
-
-class _Watch:
-    """Cuts connections whose deadline passes: one thread for all of them, for a thread each would cost more than
-    the exchange.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._watched: dict[object, tuple[float, socket.socket | None]] = {}
-        self._wakes_at = float("inf")
-        self._thread: threading.Thread | None = None
-
-    @contextmanager
-    def over(self, connection: socket.socket | None, deadline: float) -> Iterator[None]:
-        """Cut the connection at the deadline, on the monotonic clock, unless this is left before it."""
-        ticket = object()
-        with self._changed:
-            self._watched[ticket] = (deadline, connection)
-            # A process that was forked off has none of the threads.
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
-                self._thread.start()
-            elif deadline < self._wakes_at:
-                self._changed.notify()
-        try:
-            yield
-        finally:
-            with self._changed:
-                del self._watched[ticket]
-
-    def _run(self) -> None:
-        with self._changed:
-            while True:
-                now = time.monotonic()
-                ahead = [deadline for deadline, _ in self._watched.values() if deadline > now]
-                for deadline, connection in self._watched.values():
-                    if deadline <= now:
-                        hang_up(connection)
-                # It sleeps on where everything ended in time: the next deadline is later than those before it.
-                self._wakes_at = min(ahead, default=float("inf"))
-                self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
-
-
-_watch = _Watch()
-
-
-def hang_up(connection: socket.socket | None) -> None:
-    """Cut a connection under whoever reads or writes it; for a watch in another thread."""
-    if connection is not None:
-        try:
-            # The method of TLS sockets would first turn encryption off under a writer.
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        except OSError:
-            return  # It is closed already.
+    @property
+    def is_connected(self) -> bool:
+        """Asked before a connection is used again."""
+        fresh = time.monotonic() - self._used_at < MOST_IDLE_SECONDS
+        return fresh and super().is_connected  # type: ignore[misc]
 
 
 class _CheckedHTTP(_Checked, HTTPConnection):
@@ -275,24 +303,25 @@ def request(
     parts = _parts(url)
     host = parts.hostname or ""
     started = time.monotonic()
-    _deadline.at = started + total
-    with _plain_errors(host):
-        response = _pools.trusting(ca or certifi.where()).urlopen(
-            method,
-            url,
-            body=body or None,
-            headers=_headers(parts, headers or {}),
-            timeout=Timeout(connect=CONNECT_SECONDS, read=min(READ_SECONDS, total)),
-            redirect=False,
-            preload_content=False,
-        )
-        try:
-            if time.monotonic() >= _deadline.at:
-                # The connection was cut, and what had come of the headers looks like all of them.
-                raise OutboundError(f"{host} did not finish its answer in time", arrived=True)
-            content = _read(response)
-        finally:
-            _done(response)
+    with closing(Deadline(total)) as deadline:
+        _current.exchange = exchange = _Exchange(deadline)
+        with _plain_errors(host, exchange):
+            response = _pools.trusting(ca or certifi.where()).urlopen(
+                method,
+                url,
+                body=body or None,
+                headers=_headers(parts, headers or {}),
+                timeout=Timeout(connect=CONNECT_SECONDS, read=min(READ_SECONDS, total)),
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                if deadline.over:
+                    # The connection was cut, and what had come of the headers looks like all of them.
+                    raise OutboundError(f"{host} did not finish its answer in time", arrived=True)
+                content = _read(response, deadline)
+            finally:
+                _done(response)
     return Answer(response.status, response.headers, content, time.monotonic() - started)
 
 
@@ -327,11 +356,11 @@ def _parts(url: str) -> SplitResult:
     raise AddressRefused("The address is not an http or https URL")
 
 
-def _read(response: BaseHTTPResponse) -> bytes:
+def _read(response: BaseHTTPResponse, deadline: Deadline) -> bytes:
     """The body's first `MAX_ANSWER` bytes, or what came of it before the deadline."""
     parts: list[bytes] = []
     size = 0
-    while size < MAX_ANSWER and time.monotonic() < _deadline.at:
+    while size < MAX_ANSWER and not deadline.over:
         try:
             part = response.read1(MAX_ANSWER - size, decode_content=True)
         except (HTTPError, OSError):
@@ -344,24 +373,25 @@ def _read(response: BaseHTTPResponse) -> bytes:
 
 
 @contextmanager
-def _plain_errors(host: str) -> Iterator[None]:
+def _plain_errors(host: str, exchange: _Exchange) -> Iterator[None]:
     """Turns what goes wrong into a sentence. The library's own texts hold URLs, which hold secrets."""
     try:
         yield
     except OutboundError:
         raise
-    except SSLError:
-        raise OutboundError(
-            f"The certificate of {host} is not trusted or not for this name; mend it there, or use the right name"
-        ) from None
     except (ReadTimeoutError, TimeoutError):
-        raise OutboundError(f"{host} took the request but did not answer in time", arrived=True) from None
+        took = "took the request but did not answer in time" if exchange.asked else "did not agree on TLS in time"
+        raise OutboundError(f"{host} {took}", arrived=exchange.asked) from None
     except LocationValueError:
         raise AddressRefused("The address is not a valid URL") from None
     except ValueError:
         # What http.client says of a header's name or value, and of letters that it cannot write.
         raise AddressRefused(_BAD_HEADER) from None
-    except (HTTPError, OSError):
-        late = time.monotonic() >= _deadline.at
-        problem = "did not finish its answer in time" if late else "closed the connection before it answered"
-        raise OutboundError(f"{host} {problem}", arrived=True) from None
+    except (HTTPError, OSError) as error:
+        if exchange.deadline.over:
+            raise OutboundError(f"{host} did not finish its answer in time", arrived=exchange.asked) from None
+        if isinstance(error, SSLError):
+            raise OutboundError(
+                f"The certificate of {host} is not trusted or not for this name; mend it there, or use the right name"
+            ) from None
+        raise OutboundError(f"{host} closed the connection before it answered", arrived=exchange.asked) from None

@@ -2,11 +2,11 @@
 
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
-from routing.outbound import OutboundError, dial, hang_up
+from routing.deadlines import Deadline
+from routing.outbound import OutboundError, dial
 
 SECONDS = 10.0
 """For each write and each answer."""
@@ -32,18 +32,16 @@ def opened(
     """
     context = _context(certificates) if tls else None
     connection = dial(host, port)
-    watch = threading.Timer(TOTAL, lambda: hang_up(connection))
-    watch.daemon = True
-    watch.start()
-    try:
-        greeted(connection)
-        if context is not None:
-            connection = _encrypted(connection, context, host)
-        connection.settimeout(SECONDS)
-        yield connection
-    finally:
-        watch.cancel()
-        connection.close()
+    with closing(Deadline(TOTAL)) as deadline:
+        deadline.watch(connection)
+        try:
+            greeted(connection)
+            if context is not None:
+                connection = _encrypted(connection, context, host)
+            connection.settimeout(SECONDS)
+            yield connection
+        finally:
+            connection.close()
 
 
 def check_certificates(certificates: str) -> None:

@@ -11,7 +11,6 @@ import re
 import smtplib
 import socket
 import ssl
-import threading
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from email.message import EmailMessage
@@ -20,8 +19,9 @@ from email.utils import format_datetime
 from django.template.loader import render_to_string
 from django.utils.html import strip_tags
 
+from routing.deadlines import Deadline
 from routing.kinds import Secret, option
-from routing.outbound import AddressRefused, OutboundError, dial, hang_up
+from routing.outbound import AddressRefused, OutboundError, dial
 from routing.sinks import recipients, wording
 from routing.sinks.base import Message, Outcome, Pace, Sender, Templated, Verdict
 
@@ -43,23 +43,25 @@ class _Connection(smtplib.SMTP):
 
     def __init__(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
         self._context = context
-        self._watch = threading.Timer(TOTAL, lambda: hang_up(self.sock))
-        self._watch.daemon = True
+        self._deadline: Deadline | None = None
         super().__init__(host, port, timeout=TIMEOUT)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         connection = dial(host, port, timeout)
+        self._deadline = Deadline(TOTAL)
+        self._deadline.watch(connection)
         if self._context is not None:
             try:
                 connection = self._context.wrap_socket(connection, server_hostname=host)
             except (OSError, ValueError):
+                self._deadline.close()
                 connection.close()
                 raise
-        self._watch.start()
         return connection
 
     def close(self) -> None:
-        self._watch.cancel()
+        if self._deadline is not None:
+            self._deadline.close()
         super().close()
 
 

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -165,9 +166,17 @@ def test_a_name_and_password_in_the_address_sign_in_and_are_not_in_the_path(http
     assert "p%40ss" not in seen.url
 
 
-def test_a_connection_is_used_again_unless_its_answer_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    dialled = []
-    monkeypatch.setattr(outbound, "dial", lambda *at: dialled.append(at) or dial(*at))
+@pytest.fixture
+def dialled(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was dialled."""
+    calls: list[object] = []
+    monkeypatch.setattr(outbound, "dial", lambda *at: calls.append(at) or dial(*at))
+    return calls
+
+
+@pytest.fixture
+def keeping() -> Iterator[str]:
+    """The URL of a server that keeps its connections."""
 
     class Kept(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -184,20 +193,26 @@ def test_a_connection_is_used_again_unless_its_answer_was_cut(monkeypatch: pytes
     with ThreadingHTTPServer(("127.0.0.1", 0), Kept) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        counts = []
-        for path in ("/", "/", "/long", "/"):
-            request("GET", url + path)
-            counts.append(len(dialled))
+        yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+
+
+def test_a_connection_is_used_again_unless_its_answer_was_cut(keeping: str, dialled: list[object]) -> None:
+    counts = []
+    for path in ("/", "/", "/long", "/"):
+        request("GET", keeping + path)
+        counts.append(len(dialled))
     assert counts == [1, 1, 1, 2]
 
 
-def test_one_thread_watches_the_deadlines_of_all(httpserver: HTTPServer) -> None:
-    httpserver.expect_request("/").respond_with_data("")
-    for _ in range(3):
-        request("GET", httpserver.url_for("/"))
-    assert [thread.name for thread in threading.enumerate()].count("deadlines") == 1
+def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    keeping: str, dialled: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path may have forgotten it: what is sent on it is heard by nobody, and no answer comes."""
+    for most in (30.0, 30.0, 0.0):
+        monkeypatch.setattr(outbound, "MOST_IDLE_SECONDS", most)
+        request("GET", keeping)
+    assert len(dialled) == 2
 
 
 def test_a_long_answer_is_cut(httpserver: HTTPServer) -> None:
@@ -273,6 +288,105 @@ def test_a_body_that_drips_in_is_cut_at_the_deadline(peer: Peer) -> None:
     assert time.monotonic() - began < 2
     assert answer.status == 200
     assert 0 < len(answer.body) < 500
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "dripped"),
+    [(CHUNKED, b"0" * 500), (CHUNKED + b"1\r\na\r\n0\r\n", b"X-T: a\r\n" * 60)],
+    ids=["size of a chunk", "trailers"],
+)
+def test_what_drips_in_between_is_cut_at_the_deadline(peer: Peer, head: bytes, dripped: bytes) -> None:
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(head)
+        drip(connection, dripped)
+
+    began = time.monotonic()
+    answer = request("GET", peer(behave), total=0.3)
+    assert time.monotonic() - began < 2
+    assert answer.status == 200
+
+
+def test_a_kept_connection_has_the_deadline_of_each_exchange(peer: Peer, dialled: list[object]) -> None:
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        connection.recv(65536)
+        drip(connection, b"HTTP/1.1 200 OK\r\nX: " + b"a" * 500)
+
+    url = peer(behave)
+    request("GET", url)
+    began = time.monotonic()
+    with pytest.raises(OutboundError, match="did not finish its answer in time"):
+        request("GET", url, total=0.3)
+    assert time.monotonic() - began < 2
+    assert len(dialled) == 1
+
+
+def test_tls_that_drips_in_ends_at_the_deadline(peer: Peer) -> None:
+    # A record of the handshake that promises 500 bytes.
+    url = peer(lambda connection: drip(connection, b"\x16\x03\x03\x01\xf4" + b"\x02" * 500))
+    began = time.monotonic()
+    with pytest.raises(OutboundError, match="in time") as raised:
+        request("GET", url.replace("http:", "https:"), total=0.3)
+    assert time.monotonic() - began < 2
+    assert not raised.value.arrived
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port of this machine that does not answer, for its queue is full."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            with suppress(BlockingIOError):
+                caller.connect(server.getsockname())
+        yield server.getsockname()[1]
+
+
+def named(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
+    """Every name stands for these places of this machine."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def test_all_addresses_of_a_name_have_one_time(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
+    named(monkeypatch, *[silent] * 20)
+    began = time.monotonic()
+    with pytest.raises(OutboundError, match=r"did not answer within 0\.3 s"):
+        dial("many.example", 80, 0.3)
+    assert 0.3 <= time.monotonic() - began < 0.6
+
+
+def test_the_last_of_many_addresses_is_tried_in_time(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = socket.create_server(("127.0.0.1", 0))
+        named(monkeypatch, *[silent] * 20, closed.getsockname()[1], server.getsockname()[1])
+        closed.close()
+        with dial("many.example", 80, 3.0) as connection:
+            assert connection.getpeername() == server.getsockname()
+            assert connection.gettimeout() == 3.0
+
+
+def test_connecting_takes_no_longer_than_the_whole_may(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
+    named(monkeypatch, silent)
+    began = time.monotonic()
+    with pytest.raises(OutboundError, match="did not answer") as raised:
+        request("GET", "http://slow.example/", total=0.3)
+    assert time.monotonic() - began < 2 < outbound.CONNECT_SECONDS
+    assert not raised.value.arrived
+
+
+def test_connecting_takes_no_longer_than_its_own_limit(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
+    named(monkeypatch, silent)
+    monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.2)
+    began = time.monotonic()
+    with pytest.raises(OutboundError, match="did not answer"):
+        request("GET", "http://slow.example/", total=10)
+    assert time.monotonic() - began < 2
 
 
 def test_nonsense_is_a_broken_connection(peer: Peer) -> None:

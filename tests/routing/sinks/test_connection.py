@@ -105,3 +105,27 @@ def test_everything_together_has_its_time(
     assert 0.1 < time.monotonic() - started < connection.SECONDS
     receiver.thread.join()
     receiver.listening.close()
+
+
+def test_tls_that_drips_in_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "TOTAL", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            peer, _ = listening.accept()
+            with peer, suppress(OSError):
+                # A record of the handshake that promises 500 bytes.
+                for byte in b"\x16\x03\x03\x01\xf4" + b"\x02" * 500:
+                    peer.send(bytes([byte]))
+                    time.sleep(0.02)
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        started = time.monotonic()
+        with (
+            pytest.raises(OutboundError),
+            opened("127.0.0.1", listening.getsockname()[1], tls=True),
+        ):
+            pytest.fail("it was opened")
+        assert time.monotonic() - started < 2
+        dripping.join()

@@ -353,13 +353,18 @@ def test_a_private_address_is_refused(settings: object) -> None:
     assert "OUTBOUND_ALLOW" in outcome.error
 
 
-def test_a_server_that_drips_its_answers_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+# A record of the handshake that promises 16,383 bytes.
+@pytest.mark.parametrize(("security", "begins"), [("none", b""), ("tls", b"\x16\x03\x03\x3f\xff")])
+def test_a_server_that_drips_its_answers_is_cut_off(
+    security: str, begins: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(email_sink, "TOTAL", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def drip() -> None:
             connection, _ = server.accept()
             with connection, suppress(OSError):
+                connection.sendall(begins)
                 while True:
                     connection.sendall(b"2")
                     time.sleep(0.01)
@@ -367,7 +372,7 @@ def test_a_server_that_drips_its_answers_is_cut_off(monkeypatch: pytest.MonkeyPa
         thread = threading.Thread(target=drip)
         thread.start()
         began = time.monotonic()
-        outcome = sender(server.getsockname()[1]).deliver(samples.message())
+        outcome = sender(server.getsockname()[1], security=security).deliver(samples.message())
         thread.join()
     assert outcome.verdict is Verdict.RETRY
     assert time.monotonic() - began < 5
