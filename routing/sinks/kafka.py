@@ -5,10 +5,11 @@ in-sync replicas must have a record before it counts as sent.
 """
 
 import threading
+import time
 from dataclasses import dataclass
 
 from routing.kinds import Secret, option
-from routing.outbound import AddressRefused
+from routing.outbound import MOST_IDLE_SECONDS, AddressRefused
 from routing.sinks import addresses, document, librdkafka
 from routing.sinks.base import Message, Outcome, Sender, Verdict
 from routing.sinks.connection import check_certificates
@@ -167,17 +168,21 @@ def judged(error: Failed, topic: str) -> tuple[Verdict, str]:
 class _Kept(threading.local):
     """Each thread's last producer: a new one takes up to half a second until it may write.
 
-    One that failed is not kept, for it would go on calling its brokers by itself.
+    One that failed is not kept, for it would go on calling its brokers by itself; nor one that was idle for long, for
+    its connections may have been forgotten on the way.
     """
 
     last: Producer | None = None
+    used_at = 0.0
 
     def producer(self, settings: dict[str, str]) -> Producer:
-        if self.last is None or self.last.settings != settings:
+        idle = time.monotonic() - self.used_at > MOST_IDLE_SECONDS
+        if self.last is None or idle or self.last.settings != settings:
             self.drop()
             self.last = Producer(settings)
         else:
             self.last.forget()
+        self.used_at = time.monotonic()
         return self.last
 
     def drop(self) -> None:

@@ -310,6 +310,15 @@ def test_certificates_that_are_none_fail(broker: Cluster) -> None:
     assert "ssl.certificate.pem" in outcome.error
 
 
+def test_a_producer_that_was_idle_for_long_is_not_used_again(broker: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = sender(broker.brokers)
+    tried.deliver(samples.message())
+    first = kafka._kept.last
+    monkeypatch.setattr(kafka, "MOST_IDLE_SECONDS", 0.0)
+    assert tried.deliver(samples.message()).verdict is Verdict.SENT
+    assert kafka._kept.last is not first
+
+
 def test_a_producer_is_kept_while_it_works_and_dropped_when_it_fails(broker: Cluster) -> None:
     tried = sender(broker.brokers)
     tried.deliver(samples.message())
