@@ -7,9 +7,8 @@ from typing import Any, get_origin
 
 from django import forms
 
-from routing.kinds import Secret, is_secret, needed
+from routing.kinds import Option, Secret, is_secret, needed
 
-Option = dataclasses.Field[Any]
 _KEEP = "Stored and not shown. Leave empty to keep it."
 
 
@@ -96,7 +95,8 @@ def _typed(option: Option, common: dict[str, Any], look: dict[str, str]) -> form
     if kind is bool:
         return forms.BooleanField(**{**common, "required": False})
     if kind in (int, float):
-        return (forms.IntegerField if kind is int else forms.FloatField)(**common)
+        number = forms.IntegerField if kind is int else forms.FloatField
+        return number(min_value=said.get("least"), max_value=said.get("most"), **common)
     if kind is str:
         return forms.CharField(widget=text, **common)
     if get_origin(kind) is tuple:

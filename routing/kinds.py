@@ -7,9 +7,12 @@ options. The options' metadata makes the form, the docs table and the masking; n
 import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 from typing import Any, TypeVar
+
+Option = dataclasses.Field[Any]
 
 
 class Secret(str):
@@ -29,19 +32,29 @@ def option(
     choices: tuple[str, ...] = (),
     multiline: bool = False,
     placeholder: str = "",
+    least: int | None = None,
+    most: int | None = None,
+    place: Callable[[Any], Collection[str]] | None = None,
 ) -> Any:
-    """A dataclass field of an options class, with what a form and a docs table say about it."""
+    """A dataclass field of an options class, with what a form and a docs table say about it.
+
+    A number is between `least` and `most`. `place` is for an option that says where secrets go: it gives the places
+    that a value leads to, and raises ValueError with what to write where that is none.
+    """
     metadata = {
         "help": help_text,
         "label": label,
         "choices": choices,
         "multiline": multiline,
         "placeholder": placeholder,
+        "least": least,
+        "most": most,
+        "place": place,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def is_secret(field: dataclasses.Field[Any]) -> bool:
+def is_secret(field: Option) -> bool:
     """Whether an option must be encrypted, masked and never shown again."""
     return field.type is Secret
 
@@ -66,11 +79,13 @@ def schema(options: type) -> dict[str, Any]:
     }
 
 
-def _property(field: dataclasses.Field[Any]) -> dict[str, Any]:
+def _property(field: Option) -> dict[str, Any]:
     said = field.metadata
     found: dict[str, Any] = {"title": said["label"], "description": said["help"], "type": _JSON_TYPES[field.type]}
     if said["choices"]:
         found["enum"] = list(said["choices"])
+    limits = {"minimum": said["least"], "maximum": said["most"]}
+    found |= {word: limit for word, limit in limits.items() if limit is not None}
     if is_secret(field):
         # It can be set and is never given back.
         found["writeOnly"] = True
@@ -102,7 +117,7 @@ def known(options: type, stored: Mapping[str, Any]) -> dict[str, Any]:
     return {**defaults(options), **{name: value for name, value in stored.items() if name in names}}
 
 
-def needed(field: dataclasses.Field[Any]) -> bool:
+def needed(field: Option) -> bool:
     """Whether an option must be given."""
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
@@ -117,9 +132,24 @@ def filled(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
         if is_secret(fields[name]):
             raise OptionError(name, f"The option {name} is secret; it belongs to the secrets.")
     for name, field in fields.items():
-        if needed(field) and not is_secret(field) and name not in values:
+        if needed(field) and not is_secret(field) and values.get(name, "") == "":
             raise OptionError(name, f"The option {name} is needed.")
-    return {**defaults(options), **{name: _fitting(fields[name], value) for name, value in values.items()}}
+    # A text that was emptied is what it would be had it been left out.
+    said = {name: _fitting(fields[name], value) for name, value in values.items() if value != ""}
+    for name, value in said.items():
+        if isinstance(value, str) and _SIGNS_IN.search(value):
+            raise OptionError(name, f"Everybody here would see the user name and password in {name}: {_out(fields)}.")
+    return {**defaults(options), **said}
+
+
+# A name or password before the host of a URL.
+_SIGNS_IN = re.compile(r"://[^\s/?#]*@")
+
+
+def _out(fields: Mapping[str, Option]) -> str:
+    """Where a password goes that was written into an address."""
+    others = [name for name, field in fields.items() if name == "username" or is_secret(field)]
+    return f"take them out, and use {', '.join(others)}" if others else "take them out"
 
 
 def fitted(options: type | None, values: Any) -> Any:
@@ -130,7 +160,7 @@ def fitted(options: type | None, values: Any) -> Any:
         return values
 
 
-def _fitting(field: dataclasses.Field[Any], value: Any) -> Any:
+def _fitting(field: Option, value: Any) -> Any:
     """A value of the option's type; numbers may stand for texts, as YAML writes them."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if field.type is str and number:
@@ -142,7 +172,35 @@ def _fitting(field: dataclasses.Field[Any], value: Any) -> Any:
     choices = field.metadata["choices"]
     if choices and value not in choices:
         raise OptionError(field.name, f"The option {field.name} is one of: {', '.join(choices)}.")
+    check(field, value)
     return value
+
+
+def check(field: Option, value: Any) -> None:
+    """Raises OptionError for a number beyond its limits, and an address that leads nowhere."""
+    least, most = field.metadata["least"], field.metadata["most"]
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise OptionError(field.name, f"The option {field.name} is {limits(field)}.")
+    try:
+        places(field, value)
+    except ValueError as error:
+        raise OptionError(field.name, f"{error}.") from None
+
+
+def limits(field: Option) -> str:
+    """The limits of a number in words; empty where it has none."""
+    least, most = field.metadata["least"], field.metadata["most"]
+    if least is None and most is None:
+        return ""
+    if most is None:
+        return f"at least {least:,}"
+    return f"at most {most:,}" if least is None else f"{least:,} to {most:,}"
+
+
+def places(field: Option, value: Any) -> set[str]:
+    """Where an option's value leads; nowhere for one that is no address. Raises ValueError."""
+    place = field.metadata["place"]
+    return set(place(value)) if place and value != "" else set()
 
 
 Options = TypeVar("Options")

@@ -300,7 +300,7 @@ def request(
 
     Raises OutboundError where no answer came; an answer of any status is an `Answer`.
     """
-    parts = _parts(url)
+    parts = check_url(url)
     host = parts.hostname or ""
     started = time.monotonic()
     with closing(Deadline(total)) as deadline:
@@ -345,7 +345,7 @@ def _done(response: BaseHTTPResponse) -> None:
         response.close()
 
 
-def _parts(url: str) -> SplitResult:
+def check_url(url: str) -> SplitResult:
     """An http URL; raises AddressRefused for anything else."""
     try:
         parts = urlsplit(url)

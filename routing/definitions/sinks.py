@@ -107,6 +107,10 @@ def _secrets(options: type, said: SinkShape, row: Sink) -> dict[str, Kept]:
                 raise Fault(f"secrets.{name}", f"{wrong}.")
             found[name] = place
         elif value:
+            try:
+                kinds.check(known[name], value)
+            except kinds.OptionError as error:
+                raise Fault(f"secrets.{name}", str(error)) from None
             found[name] = value
     for name, field in known.items():
         if kinds.needed(field) and name not in found:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from routing.kinds import Secret, option
-from routing.sinks import credentials, wording
+from routing.sinks import credentials, places, wording
 from routing.sinks.base import Message, Outcome, Verdict
 from routing.sinks.document import group_id
 from routing.sinks.http import HttpSender
@@ -55,12 +55,17 @@ class Alertmanager(HttpSender):
             "The Alertmanager; for a cluster every member, with blanks between them.",
             label="Address",
             placeholder="https://alertmanager.example.com:9093",
+            place=places.urls,
         )
         username: str = option("Empty where it asks for none.", label="User name", default="")
         password: Secret = option("The password of that user.", label="Password", default=Secret(""))
         token: Secret = option("A bearer token, in place of name and password.", label="Token", default=Secret(""))
         hours: int = option(
-            "An alert that nothing more is heard of ends after this many hours.", label="Ends after", default=24
+            "An alert that nothing more is heard of ends after this many hours.",
+            label="Ends after",
+            default=24,
+            least=1,
+            most=8784,
         )
 
         def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from routing.kinds import Secret, option
-from routing.sinks import credentials, document, wording
+from routing.sinks import credentials, document, places, wording
 from routing.sinks.base import Message, Outcome
 from routing.sinks.http import HttpSender
 
@@ -30,6 +30,7 @@ class CloudEvents(HttpSender):
             "Where to post. Secret, for many receivers put a key into it.",
             label="URL",
             placeholder="https://broker.example.com/alerts",
+            place=places.url,
         )
         mode: str = option(
             "Whether the attributes go into the body or into headers.",

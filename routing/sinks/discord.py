@@ -15,7 +15,7 @@ import orjson
 
 from routing.kinds import Secret, option
 from routing.outbound import Answer
-from routing.sinks import markdown, wording
+from routing.sinks import markdown, places, wording
 from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import HttpSender, verdict
 
@@ -42,6 +42,7 @@ class Discord(HttpSender):
             "In Discord: the channel's settings → Integrations → Webhooks.",
             label="Webhook URL",
             placeholder="https://discord.com/api/webhooks/…",
+            place=places.url,
         )
         thread_id: str = option(
             "A thread of that channel, by its id; empty posts to the channel.", label="Thread", default=""

@@ -16,7 +16,7 @@ import orjson
 
 from routing.kinds import Secret, option
 from routing.outbound import Answer
-from routing.sinks import credentials, document
+from routing.sinks import credentials, document, places
 from routing.sinks.base import AlertFacts, Message, Outcome, Verdict
 from routing.sinks.http import HttpSender, encode, verdict
 
@@ -40,7 +40,9 @@ class Elasticsearch(HttpSender):
 
     @dataclass(frozen=True)
     class Config:
-        url: str = option("The cluster.", label="Address", placeholder="https://elastic.example.com:9200")
+        url: str = option(
+            "The cluster.", label="Address", placeholder="https://elastic.example.com:9200", place=places.url
+        )
         index: str = option("An index or a data stream.", label="Index", default="sensorapp-alerts")
         api_key: Secret = option("An API key, encoded, as Elasticsearch shows it.", label="API key", default=Secret(""))
         username: str = option("In place of an API key.", label="User name", default="")

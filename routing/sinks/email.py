@@ -22,7 +22,7 @@ from django.utils.html import strip_tags
 from routing.deadlines import Deadline
 from routing.kinds import Secret, option
 from routing.outbound import AddressRefused, OutboundError, dial
-from routing.sinks import recipients, wording
+from routing.sinks import places, recipients, wording
 from routing.sinks.base import Message, Outcome, Pace, Sender, Templated, Verdict
 
 TIMEOUT = 10.0
@@ -78,12 +78,19 @@ class Email(Sender):
 
     @dataclass(frozen=True)
     class Config:
-        host: str = option("The mail server.", label="Server", placeholder="smtp.example.com")
+        host: str = option("The mail server.", label="Server", placeholder="smtp.example.com", place=places.host)
         sender: str = option("The address it comes from.", label="From", placeholder="alerts@example.com")
         recipients: str = option(
             "Addresses it goes to, with commas between them.", label="To", placeholder="security@example.com"
         )
-        port: int = option("Usually 465 for TLS and 587 for STARTTLS.", label="Port", default=587)
+        port: int = option(
+            "Usually 465 for TLS and 587 for STARTTLS.",
+            label="Port",
+            default=587,
+            least=1,
+            most=65_535,
+            place=places.port,
+        )
         security: str = option(
             "How the connection is encrypted.",
             label="Encryption",

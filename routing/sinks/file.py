@@ -41,8 +41,12 @@ class File(Sender):
     @dataclass(frozen=True)
     class Config:
         name: str = option("A file in the folder sinks below DATA_DIR.", label="Name", default="alerts.jsonl")
-        megabytes: int = option("A file that would get larger is set aside.", label="Rotated at (MB)", default=100)
-        kept: int = option("Files that were set aside and are kept.", label="Files kept", default=5)
+        megabytes: int = option(
+            "A file that would get larger is set aside.", label="Rotated at (MB)", default=100, least=1, most=1_000_000
+        )
+        kept: int = option(
+            "Files that were set aside and are kept.", label="Files kept", default=5, least=0, most=MOST_KEPT
+        )
 
         def __post_init__(self) -> None:
             if not _NAME.fullmatch(self.name):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from routing.kinds import Secret, option
 from routing.outbound import MOST_IDLE_SECONDS, AddressRefused
-from routing.sinks import addresses, document, librdkafka
+from routing.sinks import addresses, document, librdkafka, places
 from routing.sinks.base import Message, Outcome, Sender, Verdict
 from routing.sinks.connection import check_certificates
 from routing.sinks.librdkafka import Failed, NotInstalled, Producer
@@ -68,6 +68,7 @@ class Kafka(Sender):
             "Some brokers of the cluster, with commas between them.",
             label="Brokers",
             placeholder="kafka-1.example.com:9093, kafka-2.example.com:9093",
+            place=places.servers,
         )
         topic: str = option("The topic, which must exist.", label="Topic", default="sensorapp-alerts")
         tls: bool = option("Encrypt the connections.", label="TLS", default=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from routing.kinds import Secret, option
 from routing.outbound import Answer
-from routing.sinks import credentials, document
+from routing.sinks import credentials, document, places
 from routing.sinks.base import AlertFacts, Message, Outcome, Verdict
 from routing.sinks.http import HttpSender, verdict
 
@@ -41,7 +41,9 @@ class Loki(HttpSender):
 
     @dataclass(frozen=True)
     class Config:
-        url: str = option("Loki, or what stands before it.", label="Address", placeholder="https://loki.example.com")
+        url: str = option(
+            "Loki, or what stands before it.", label="Address", placeholder="https://loki.example.com", place=places.url
+        )
         tenant: str = option("Sent as X-Scope-OrgID; empty where there are no tenants.", label="Tenant", default="")
         username: str = option("Empty where it asks for none.", label="User name", default="")
         password: Secret = option("The password of that user.", label="Password", default=Secret(""))

@@ -12,7 +12,7 @@ import orjson
 
 from routing.kinds import Secret, option
 from routing.outbound import Answer
-from routing.sinks import markdown, wording
+from routing.sinks import markdown, places, wording
 from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import HttpSender, verdict
 
@@ -37,6 +37,7 @@ class Mattermost(HttpSender):
             "In Mattermost: Integrations → Incoming Webhooks.",
             label="Webhook URL",
             placeholder="https://mattermost.example.com/hooks/…",
+            place=places.url,
         )
         channel: str = option(
             "Another channel than the webhook's, by its name in the address.", label="Channel", default=""

@@ -17,7 +17,7 @@ import orjson
 
 from routing.kinds import Secret, option
 from routing.outbound import AddressRefused, OutboundError
-from routing.sinks import addresses, document, nkeys
+from routing.sinks import addresses, document, nkeys, places
 from routing.sinks.base import Message, Outcome, Sender, Verdict
 from routing.sinks.connection import check_certificates, opened
 
@@ -58,6 +58,7 @@ class Nats(Sender):
             "Servers of the cluster, with commas between them; the first that answers is used.",
             label="Servers",
             placeholder="nats.example.com:4222",
+            place=places.servers,
         )
         subject: str = option("A subject that a stream listens to.", label="Subject", default="sensorapp.alerts")
         stream: str = option("The stream that must listen; empty takes the one that does.", label="Stream", default="")

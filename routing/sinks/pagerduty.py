@@ -10,7 +10,7 @@ from typing import Any
 
 from routing.kinds import Secret, option
 from routing.outbound import Answer
-from routing.sinks import wording
+from routing.sinks import places, wording
 from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import HttpSender, encode, verdict
 from sensor.alert import Priority
@@ -47,7 +47,10 @@ class PagerDuty(HttpSender):
         )
         region: str = option("Where your account lives.", label="Region", default="us", choices=("us", "eu"))
         events_url: str = option(
-            "Another place to send events to; empty uses the region's.", label="Events address", default=""
+            "Another place to send events to; empty uses the region's.",
+            label="Events address",
+            default="",
+            place=places.url,
         )
 
     def send(self, message: Message) -> Outcome:

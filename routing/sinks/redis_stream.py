@@ -13,7 +13,7 @@ from io import BufferedReader
 
 from routing.kinds import Secret, option
 from routing.outbound import AddressRefused, OutboundError
-from routing.sinks import document
+from routing.sinks import document, places
 from routing.sinks.base import Message, Outcome, Sender, Verdict
 from routing.sinks.connection import check_certificates, opened
 
@@ -45,15 +45,19 @@ class RedisStream(Sender):
 
     @dataclass(frozen=True)
     class Config:
-        host: str = option("A Redis or Valkey.", label="Server", placeholder="redis.example.com")
-        port: int = option("Usually 6379.", label="Port", default=6379)
+        host: str = option("A Redis or Valkey.", label="Server", placeholder="redis.example.com", place=places.host)
+        port: int = option("Usually 6379.", label="Port", default=6379, least=1, most=65_535, place=places.port)
         stream: str = option("The stream's key.", label="Stream", default="sensorapp:alerts")
         most: int = option(
-            "About how many entries the stream keeps; 0 keeps all.", label="Entries kept", default=100_000
+            "About how many entries the stream keeps; 0 keeps all.",
+            label="Entries kept",
+            default=100_000,
+            least=0,
+            most=1_000_000_000,
         )
         username: str = option("Empty for the default user.", label="User name", default="")
         password: Secret = option("Empty where it asks for none.", label="Password", default=Secret(""))
-        database: int = option("The number of the database.", label="Database", default=0)
+        database: int = option("The number of the database.", label="Database", default=0, least=0, most=1_000_000)
         tls: bool = option("Encrypt the connection.", label="TLS", default=False)
         certificates: str = option(
             "Certificates (PEM) to trust in place of the system's.",

@@ -17,7 +17,7 @@ import orjson
 
 from routing.kinds import Secret, option
 from routing.outbound import Answer
-from routing.sinks import lengths, wording
+from routing.sinks import lengths, places, wording
 from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import HttpSender, verdict
 
@@ -111,6 +111,7 @@ class Slack(HttpSender):
             label="Webhook URL",
             default=Secret(""),
             placeholder="https://hooks.slack.com/services/…",
+            place=places.url,
         )
         bot_token: Secret = option(
             "In Slack: your app → OAuth & Permissions, with the scope chat:write.",
@@ -126,7 +127,9 @@ class Slack(HttpSender):
             label="Threads",
             default=True,
         )
-        api_url: str = option("Slack's Web API.", label="API address", default="https://slack.com/api")
+        api_url: str = option(
+            "Slack's Web API.", label="API address", default="https://slack.com/api", place=places.url
+        )
         repeat_unknown: bool = option(
             "Send again when it is not known whether a try arrived. Slack cannot tell a repeat.",
             label="Repeat when unsure",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from routing.kinds import option
 from routing.outbound import AddressRefused, OutboundError, dial_check
-from routing.sinks import cef, document, wording
+from routing.sinks import cef, document, places, wording
 from routing.sinks.base import AlertFacts, Message, Outcome, Sender, Verdict
 from routing.sinks.connection import check_certificates, opened
 from routing.sinks.lengths import fitted, utf8
@@ -36,8 +36,15 @@ class Syslog(Sender):
 
     @dataclass(frozen=True)
     class Config:
-        host: str = option("The receiver.", label="Server", placeholder="siem.example.com")
-        port: int = option("Usually 514 for UDP and TCP, and 6514 for TLS.", label="Port", default=6514)
+        host: str = option("The receiver.", label="Server", placeholder="siem.example.com", place=places.host)
+        port: int = option(
+            "Usually 514 for UDP and TCP, and 6514 for TLS.",
+            label="Port",
+            default=6514,
+            least=1,
+            most=65_535,
+            place=places.port,
+        )
         transport: str = option(
             "UDP loses messages without a word.", label="Transport", default="tls", choices=("tls", "tcp", "udp")
         )

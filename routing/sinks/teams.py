@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from routing.kinds import Secret, option
-from routing.sinks import wording
+from routing.sinks import places, wording
 from routing.sinks.base import Message, Outcome, Pace, Templated
 from routing.sinks.http import HttpSender, encode
 
@@ -38,6 +38,7 @@ class Teams(HttpSender):
             "have been retired.",
             label="Workflow URL",
             placeholder="https://….environment.api.powerplatform.com/…",
+            place=places.url,
         )
         repeat_unknown: bool = option(
             "Send again when it is not known whether a try arrived. Teams cannot tell a repeat.",

@@ -13,7 +13,7 @@ import orjson
 
 from routing.kinds import Secret, option
 from routing.outbound import Answer
-from routing.sinks import wording
+from routing.sinks import places, wording
 from routing.sinks.base import Message, Outcome, Pace, Templated, Verdict
 from routing.sinks.http import LONGEST_WAIT, HttpSender, verdict
 from routing.sinks.lengths import fitted, utf16
@@ -63,9 +63,11 @@ class Telegram(HttpSender):
         chat_id: str = option(
             "The chat's number, or @name of a public channel.", label="Chat", placeholder="-1001234567890"
         )
-        thread_id: int = option("A topic of a group with topics; 0 is none.", label="Topic", default=0)
+        thread_id: int = option(
+            "A topic of a group with topics; 0 is none.", label="Topic", default=0, least=0, most=2_147_483_647
+        )
         silent: bool = option("Send without a sound.", label="Silent", default=False)
-        api_url: str = option("The Bot API.", label="API address", default="https://api.telegram.org")
+        api_url: str = option("The Bot API.", label="API address", default="https://api.telegram.org", place=places.url)
         repeat_unknown: bool = option(
             "Send again when it is not known whether a try arrived. Telegram cannot tell a repeat.",
             label="Repeat when unsure",

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 
 from routing.kinds import Secret, option
-from routing.sinks import document
+from routing.sinks import document, places
 from routing.sinks.base import Message, Outcome, Templated, Verdict
 from routing.sinks.http import HttpSender
 
@@ -53,6 +53,7 @@ class Webhook(HttpSender):
         url: Secret = option(
             "Where to post. Secret, for many receivers put a key into it.",
             label="URL",
+            place=places.url,
             placeholder="https://example.com/hooks/alerts",
         )
         signing_secret: Secret = option(

@@ -41,6 +41,7 @@ def test_options_are_described_for_programs() -> None:
         url: Secret = option("Where to.", label="URL")
         mode: str = option("How.", label="Mode", default="a", choices=("a", "b"))
         loud: bool = option("Whether.", label="Loud", default=False)
+        port: int = option("Which.", label="Port", default=1, least=1, most=9)
 
     assert kinds.schema(Described) == {
         "type": "object",
@@ -48,6 +49,14 @@ def test_options_are_described_for_programs() -> None:
             "url": {"title": "URL", "description": "Where to.", "type": "string", "writeOnly": True},
             "mode": {"title": "Mode", "description": "How.", "type": "string", "enum": ["a", "b"], "default": "a"},
             "loud": {"title": "Loud", "description": "Whether.", "type": "boolean", "default": False},
+            "port": {
+                "title": "Port",
+                "description": "Which.",
+                "type": "integer",
+                "default": 1,
+                "minimum": 1,
+                "maximum": 9,
+            },
         },
         "required": ["url"],
         "additionalProperties": False,
@@ -124,3 +133,46 @@ def test_an_option_that_cannot_be_is_refused_by_its_name(values: dict[str, objec
 def test_stored_options_are_known_with_defaults_and_without_what_no_option_is_called() -> None:
     stored = {"url": "u", "tries": 4, "key": "k", "was_removed": 1}
     assert kinds.known(Many, stored) == {"url": "u", "tries": 4, "mode": "a", "loud": False, "share": 0.5}
+
+
+def leads(value: str) -> set[str]:
+    if "." not in value:
+        raise ValueError("Write a name with a dot")
+    return {value.partition("/")[0]}
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    host: str = option("Where to.", place=leads)
+    api: str = option("Where else.", place=leads, default="api.example")
+    note: str = option("Anything.", default="")
+    port: int = option("Which.", default=25, least=1, most=65_535)
+    age: int = option("At least.", default=1, least=0)
+    size: int = option("At most.", default=1, most=9)
+    username: str = option("Who.", default="")
+    password: Secret = option("How.", default=Secret(""))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("port", -5, "is 1 to 65,535"),
+        ("port", 65_536, "is 1 to 65,535"),
+        ("age", -1, "is at least 0"),
+        ("size", 10, "is at most 9"),
+        ("host", "nowhere", "Write a name with a dot."),
+        ("host", "", "is needed"),
+        ("note", "see https://bob:hunter2@a.example", "take them out, and use username, password"),
+        ("api", "https://token@a.example", "take them out, and use username, password"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(name: str, value: object, said: str) -> None:
+    with pytest.raises(kinds.OptionError) as error:
+        kinds.filled(Checked, {"host": "a.example", name: value})
+    assert (error.value.name, said in str(error.value)) == (name, True), str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_text_that_was_emptied_is_the_default() -> None:
+    said = {"host": "a.example/@you", "api": "", "note": "", "port": 65_535, "age": 0, "size": 9}
+    assert kinds.filled(Checked, said) == {**said, "api": "api.example", "username": ""}

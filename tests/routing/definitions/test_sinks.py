@@ -54,7 +54,7 @@ def test_secrets_that_are_not_named_stay_and_null_forgets_one(erin: User) -> Non
         **HOOK["secrets"],
         "signing_secret": {"env": "SINK_KEY"},
     }
-    assert saved(erin, sink, secrets={"url": "https://b.example/"}).secrets["url"] == "https://b.example/"
+    assert saved(erin, sink, secrets={"url": "https://a.example/"}).secrets["url"] == "https://a.example/"
 
 
 def test_what_is_so_already_is_not_remembered_again_however_it_is_written(erin: User) -> None:
@@ -88,6 +88,10 @@ def test_what_is_so_already_is_not_remembered_again_however_it_is_written(erin: 
         ({"secrets": {"url": {"file": "/etc/passwd"}}}, "secrets.url", "is not below /run/secrets"),
         ({"secrets": {"url": ["a"]}}, "secrets.url.text", "valid string"),
         ({"secrets": ["url"]}, "secrets", "dictionary"),
+        ({"secrets": {"url": "a.example/hook"}}, "secrets.url", "write it as https://host"),
+        ({"kind": "loki", "secrets": {}, "options": {"url": "https://bob:hunter2@loki"}}, "options.url", "password, t"),
+        ({"kind": "syslog", "secrets": {}, "options": {"host": "a", "port": -5}}, "options.port", "1 to 65,535"),
+        ({"kind": "email", "secrets": {}, "options": {"host": ""}}, "options.host", "is needed"),
         ({"most_per_minute": 0}, "most_per_minute", "greater than or equal to 1"),
     ],
 )

@@ -42,6 +42,12 @@ def test_a_stored_secret_is_never_shown_and_kept_when_left_empty(as_user, erin) 
     assert (sink.name, sink.secrets["webhook_url"][-9:]) == ("Renamed", "TOPSECRET")
 
 
+def test_a_password_in_an_address_is_refused_beside_it(as_user, erin) -> None:
+    answer = as_user(erin).post("/sinks/new/loki/", {"name": "loki", "option-url": "https://bob:hunter2@loki"})
+    assert "take them out, and use username, password, token" in answer.content.decode()
+    assert not Sink.objects.exists()
+
+
 def test_a_secret_that_was_just_entered_is_not_sent_back(as_user, erin) -> None:
     answer = as_user(erin).post("/sinks/new/slack/", {**SLACK, "name": ""})
     assert "This field is required" in answer.content.decode()
