@@ -58,6 +58,9 @@ class Definition(ABC, Generic[Row, Said]):
     def check_change(self, row: Row, said: Said) -> None:
         """Raises Fault where what uses a stored one would miss something afterwards."""
 
+    def check_given(self, row: Row, columns: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+        """Raises Fault where a stored one needs more to become so than is given with the changes."""
+
     def facts_of(self, row: Row) -> Facts:
         """What a stored one says, as plain JSON."""
         return facts(self.said(row))
@@ -100,6 +103,8 @@ def save(
             definition.check_change(stored, said)
         saved = stored or definition.model()
         columns = definition.columns(said, saved)
+        if stored:
+            definition.check_given(stored, columns, changes)
         for name, value in columns.items():
             setattr(saved, name, value)
         # Workers write other columns at the same time.

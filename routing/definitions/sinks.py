@@ -1,6 +1,6 @@
 """Sinks, as people write them down: the kind's options, and secrets that are never given back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -69,6 +69,24 @@ class _Sinks(Definition[Sink, SinkShape]):
         same = ("name", "kind", "enabled", "most_per_minute", "title_template", "body_template")
         return {**{name: getattr(said, name) for name in same}, "config": options, "secrets": secrets}
 
+    def check_given(self, row: Sink, columns: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+        """A stored secret goes nowhere else than where it was entered for: nobody could read it here, but who changes
+        an address could have it sent to a server of their own.
+        """
+        options = sinks.kinds()[row.kind].Config
+        before = {**kinds.known(options, row.config), **row.secrets}
+        moved = _moved(fields(options), before, {**columns["config"], **columns["secrets"]})
+        named = changes.get("secrets") or {}
+        for option in fields(options) if moved else ():
+            # An address that is secret goes nowhere but there.
+            stays = option.name in row.secrets.keys() & columns["secrets"].keys() and not option.metadata["place"]
+            if stays and not _is_new(named.get(option.name)):
+                raise Fault(
+                    f"secrets.{option.name}",
+                    f"The option {moved} leads elsewhere now, and what is stored is not sent there: "
+                    f"enter {option.name} again, too.",
+                )
+
     def took_effect(self, row: Sink, now: datetime) -> None:
         deliveries.revive(row, now)
 
@@ -116,6 +134,30 @@ def _secrets(options: type, said: SinkShape, row: Sink) -> dict[str, Kept]:
         if kinds.needed(field) and name not in found:
             raise Fault(f"secrets.{name}", f"The secret option {name} is needed.")
     return found
+
+
+def _moved(options: Iterable[kinds.Option], before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """The first option that leads where the sink did not send so far; empty where none does."""
+    for option in options:
+        was, now = (values.get(option.name, "") for values in (before, after))
+        if option.metadata["place"] and was != now and not _places(option, now) <= _places(option, was):
+            return option.name
+    return ""
+
+
+def _places(option: kinds.Option, value: Any) -> set[object]:
+    """Where it leads. Of an address that is kept elsewhere nobody knows, so each is a place of its own."""
+    if isinstance(value, dict):
+        return {tuple(value.items())}
+    try:
+        return set(kinds.places(option, value))
+    except ValueError:
+        return set()  # Stored by an earlier version.
+
+
+def _is_new(given: object) -> bool:
+    """Whether a secret is given, and not only said to be there."""
+    return bool(given) and not (isinstance(given, Mapping) and "stored" in given)
 
 
 def _check_templates(said: SinkShape, kind: type[Sender]) -> None:

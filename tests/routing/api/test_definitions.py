@@ -128,3 +128,20 @@ def test_a_table_that_cannot_be_read_is_refused_line_by_line(editor: Caller) -> 
     assert "did you mean k8s.ns.name" in problem["detail"]
     assert "Line 2: 1 cells" in problem["detail"]
     assert not Lookup.objects.exists()
+
+
+def test_a_sinks_address_is_not_changed_without_the_secret_that_would_go_there(editor: Caller) -> None:
+    said = {"name": "a", "kind": "telegram", "options": {"chat_id": "1"}, "secrets": {"token": "TOPSECRET"}}
+    one = f"/sinks/{editor.json('POST', '/sinks', said)['id']}"
+    options = {"chat_id": "1", "api_url": "https://evil.example"}
+    status, problem = editor.refusal("PATCH", one, {"options": options})
+    assert status == 422
+    assert "api_url leads elsewhere now" in str(problem)
+    assert "TOPSECRET" not in str(problem)
+    assert editor.get(one)["options"]["api_url"] == "https://api.telegram.org"
+    assert editor.json("PATCH", one, {"options": options, "secrets": {"token": "x"}})["options"] == {
+        **options,
+        "thread_id": 0,
+        "silent": False,
+        "repeat_unknown": True,
+    }

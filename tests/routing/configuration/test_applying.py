@@ -88,6 +88,14 @@ def test_the_example_says_what_there_is_to_say() -> None:
     assert [version.by for version in RouteVersion.objects.all()] == ["apply"] * 3
 
 
+def test_an_address_is_not_changed_without_the_secret_that_would_go_there() -> None:
+    slack = "sinks: [{name: a, kind: slack, options: {channel: '#a', api_url: 'https://%s'}, secrets: {bot_token: %s}}]"
+    applied(slack % ("slack.com/api", "{env: SINK_A}"))
+    (said,) = refused(slack % ("evil.example", "{stored: true}"))
+    assert "api_url leads elsewhere now" in said
+    assert signs(applied(slack % ("evil.example", "{env: SINK_A}"))) == ["~ sinks a"]
+
+
 def test_everything_that_is_wrong_is_told_at_once_with_its_place() -> None:
     text = """\
 intervals:

@@ -161,3 +161,86 @@ def test_a_template_that_cannot_be_used_is_refused(templates: dict[str, str], sa
         saved(erin, **templates)
     assert fault.value.field == next(iter(templates))
     assert not Sink.objects.exists()
+
+
+MAIL = {"host": "mail.example", "sender": "a@b.example", "recipients": "c@d.example"}
+PLACES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
+    (
+        "slack",
+        {"channel": "#a"},
+        {"bot_token": "TOPSECRET"},
+        {"options": {"channel": "#a", "api_url": "https://evil.example"}},
+        "api_url",
+    ),
+    (
+        "slack",
+        {"channel": "#a"},
+        {"bot_token": {"env": "SINK_A"}},
+        {"options": {"channel": "#a", "api_url": "http://slack.com/api"}},
+        "api_url",
+    ),
+    ("email", MAIL, {"password": "TOPSECRET"}, {"options": {**MAIL, "host": "evil.example"}}, "host"),
+    ("email", MAIL, {"password": "TOPSECRET"}, {"options": {**MAIL, "port": 2525}}, "port"),
+    ("nats", {"servers": "a:4222"}, {"token": "TOPSECRET"}, {"options": {"servers": "a:4222, evil:4222"}}, "servers"),
+    (
+        "alertmanager",
+        {"url": "https://a"},
+        {"token": "TOPSECRET"},
+        {"options": {"url": "https://a https://evil"}},
+        "url",
+    ),
+    ("pagerduty", {}, {"routing_key": "k" * 32}, {"options": {"events_url": "https://evil"}}, "events_url"),
+    ("webhook", {}, {"url": "https://a", "headers": "A: b"}, {"secrets": {"url": "https://evil"}}, "url"),
+    ("webhook", {}, {"url": "https://a", "headers": "A: b"}, {"secrets": {"url": {"env": "SINK_B"}}}, "url"),
+    ("webhook", {}, {"url": {"env": "SINK_A"}, "headers": "A: b"}, {"secrets": {"url": "https://evil"}}, "url"),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "secrets", "changes", "moved"), PLACES)
+def test_a_stored_secret_does_not_follow_to_another_place(
+    kind: str, options: dict[str, Any], secrets: dict[str, Any], changes: dict[str, Any], moved: str, erin: User
+) -> None:
+    sink = saved(erin, kind=kind, options=options, secrets=secrets)
+    kept = sink.secrets
+    *_, at_stake = secrets
+    for said in ({}, {at_stake: {"stored": True}}):
+        with pytest.raises(Fault, match=f"{moved} leads elsewhere now, .*: enter {at_stake} again") as fault:
+            saved(erin, sink, **{**changes, "secrets": {**changes.get("secrets", {}), **said}})
+        assert fault.value.field == f"secrets.{at_stake}"
+        sink.refresh_from_db()
+        assert sink.secrets == kept
+    # Who has it may send it there, and what is forgotten is sent nowhere.
+    given = {**changes.get("secrets", {}), at_stake: secrets[at_stake]}
+    assert saved(erin, sink, **{**changes, "secrets": given}).secrets[at_stake] == secrets[at_stake]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "secrets", "changes"),
+    [
+        (
+            "slack",
+            {"channel": "#a"},
+            {"bot_token": "x"},
+            {"options": {"channel": "#b", "api_url": "https://slack.com/"}},
+        ),
+        ("loki", {"url": "https://a"}, {"token": "x"}, {"options": {"url": "https://A:443/other/path"}}),
+        ("alertmanager", {"url": "https://a https://b"}, {"token": "x"}, {"options": {"url": "https://b"}}),
+        ("webhook", {}, {"url": "https://a/b", "headers": "A: b"}, {"secrets": {"url": "https://a/c"}}),
+        ("webhook", {}, {"url": "https://a/b", "headers": "A: b"}, {"secrets": {"url": "https://c", "headers": None}}),
+        ("discord", {}, {"webhook_url": "https://a/b"}, {"secrets": {"webhook_url": "https://c/d"}}),
+        ("slack", {}, {"webhook_url": "https://a/b"}, {"options": {"api_url": "https://c/d"}}),
+    ],
+)
+def test_a_secret_stays_where_nothing_of_it_goes_elsewhere(
+    kind: str, options: dict[str, Any], secrets: dict[str, Any], changes: dict[str, Any], erin: User
+) -> None:
+    sink = saved(erin, kind=kind, options=options, secrets=secrets)
+    changed = {**secrets, **changes.get("secrets", {})}
+    assert saved(erin, sink, **changes).secrets == {name: said for name, said in changed.items() if said}
+
+
+def test_options_that_an_earlier_version_stored_can_be_mended(erin: User) -> None:
+    sink = build.sink("telegram", config={"chat_id": "1", "api_url": "nowhere"}, secrets={"token": "TOPSECRET"})
+    assert saved(erin, sink, options={"chat_id": "2", "api_url": ""}, secrets={"token": "x"}).secrets == {"token": "x"}
+    known = build.sink("telegram", config={"chat_id": "1"}, secrets={"token": "TOPSECRET"}, name="without all options")
+    assert saved(erin, known, options={"chat_id": "2"}).secrets == {"token": "TOPSECRET"}

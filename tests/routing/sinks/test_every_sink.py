@@ -303,6 +303,12 @@ def test_the_schema_of_the_options_describes_them(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_with_secrets_says_where_they_go(kind: str) -> None:
+    options = dataclasses.fields(sinks.kinds()[kind].Config)
+    assert any(map(is_secret, options)) <= any(field.metadata["place"] for field in options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_kind_is_documented(kind: str) -> None:
     assert f"\n## {sinks.kinds()[kind].label}\n" in DOCS.read_text(encoding="utf-8")
 

@@ -42,6 +42,18 @@ def test_a_stored_secret_is_never_shown_and_kept_when_left_empty(as_user, erin) 
     assert (sink.name, sink.secrets["webhook_url"][-9:]) == ("Renamed", "TOPSECRET")
 
 
+def test_an_address_is_not_changed_without_the_secret_that_would_go_there(as_user, erin) -> None:
+    client = as_user(erin)
+    client.post("/sinks/new/slack/", {**SLACK, "option-webhook_url": "", "option-bot_token": "xoxb-1"})
+    sink = Sink.objects.get()
+    moved = {**SLACK, "option-webhook_url": "", "option-api_url": "https://evil.example"}
+    answer = client.post(f"/sinks/{sink.pk}/edit/", moved)
+    assert "api_url leads elsewhere now" in answer.content.decode()
+    sink.refresh_from_db()
+    assert sink.config["api_url"] == "https://slack.com/api"
+    assert client.post(f"/sinks/{sink.pk}/edit/", {**moved, "option-bot_token": "xoxb-2"}).status_code == 302
+
+
 def test_a_password_in_an_address_is_refused_beside_it(as_user, erin) -> None:
     answer = as_user(erin).post("/sinks/new/loki/", {"name": "loki", "option-url": "https://bob:hunter2@loki"})
     assert "take them out, and use username, password, token" in answer.content.decode()
