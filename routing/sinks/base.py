@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
-from importlib.util import find_spec
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -163,7 +163,8 @@ class Sender(ABC):
     keeps_receipts: ClassVar[bool] = False
     """Has use for `Message.receipt`; reading them takes a query."""
     package: ClassVar[str] = ""
-    """A Python package that it needs and the server works without; import it where it is used, not at the top."""
+    """A Python package that it needs and the server works without, by the name it is installed by; import it where it
+    is used, not at the top."""
     pace: ClassVar[Pace | None] = None
     """What the service takes; more than that waits. A sink may have a limit of its own instead."""
     takes: ClassVar[Templated] = Templated()
@@ -187,7 +188,7 @@ class Sender(ABC):
     @classmethod
     def missing(cls) -> str:
         """What must be installed before it can send anything, in a sentence; empty where nothing is missing."""
-        if not cls.package or find_spec(cls.package.replace("-", "_")):
+        if not cls.package or _is_installed(cls.package):
             return ""
         return (
             f"{cls.label} needs the Python package {cls.package}, which is not installed here; "
@@ -223,6 +224,16 @@ class Sender(ABC):
             response=self.masked(outcome.response),
             receipt=None if outcome.receipt is None else _kept(outcome.receipt),
         )
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    """Modules may be called otherwise: PyYAML is imported as yaml, paho-mqtt as paho.mqtt."""
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _kept(receipt: Mapping[str, str]) -> dict[str, str]:

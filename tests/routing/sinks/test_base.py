@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from routing.sinks.base import MOST_RECEIPT, Message, Outcome, Sender, Verdict
 from tests.routing.sinks import samples
 
@@ -28,8 +30,9 @@ def test_a_kind_without_its_package_says_what_to_install_and_sends_nothing() -> 
     assert (Pigeon.missing(), Pigeon({}).deliver(samples.message()).response) == ("", "coo")
 
 
-def test_a_package_that_is_there_is_not_missing() -> None:
-    assert type("Fed", (Pigeon,), {"package": "typing-extensions"}).missing() == ""
+@pytest.mark.parametrize("package", ["typing-extensions", "PyYAML", "python-dateutil"])
+def test_a_package_that_is_there_is_not_missing_whatever_its_module_is_called(package: str) -> None:
+    assert type("Fed", (Pigeon,), {"package": package}).missing() == ""
 
 
 def test_a_receipt_is_passed_on_as_text_that_can_be_stored() -> None:
