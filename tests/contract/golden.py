@@ -6,6 +6,7 @@
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pytest_httpserver import HTTPServer
 from werkzeug import Request
@@ -22,10 +23,13 @@ def told(kind: type[Sender], event: str) -> bool:
 
 
 def documents(request: Request) -> Any:
-    """The body of a request as JSON: one document, or one a line."""
+    """The body of a request: one JSON document, one a line, the fields of a form, or else its text."""
+    body = request.get_data(as_text=True)
     if request.mimetype == "application/x-ndjson":
-        return [json.loads(line) for line in request.get_data().splitlines()]
-    return json.loads(request.get_data())
+        return [json.loads(line) for line in body.splitlines()]
+    if request.mimetype == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(body, keep_blank_values=True))
+    return json.loads(body) if request.mimetype.endswith("json") else body
 
 
 def sent(kind: str, event: str) -> Any:
@@ -33,7 +37,9 @@ def sent(kind: str, event: str) -> Any:
     with HTTPServer(host="127.0.0.1") as server:
         server.expect_request(re.compile(".*")).respond_with_data("")
         address = server.url_for("").rstrip("/")
-        sinks.sender_for(kind, samples.options(kind, address)).deliver(samples.message(event))
+        outcome = sinks.sender_for(kind, samples.options(kind, address)).deliver(samples.message(event))
+        if not server.log:
+            raise SystemExit(f"{kind} sent nothing: {outcome.error}")
         return documents(server.log[0][0])
 
 

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from routing import sinks
-from routing.kinds import is_secret
+from routing.kinds import is_secret, limits
 from routing.sinks.base import Sender
 
 DOCS = Path(__file__).parents[2] / "docs" / "sinks.md"
@@ -31,6 +31,8 @@ def table(options: type) -> str:
         said = field.metadata["help"]
         if field.metadata["choices"]:
             said += f" One of {', '.join(f'`{choice}`' for choice in field.metadata['choices'])}."
+        if limited := limits(field):
+            said += f" {limited[0].upper()}{limited[1:]}."
         if is_secret(field):
             said += " Encrypted, never shown."
         lines.append(f"| {field.metadata['label']} | `{field.name}` | {default} | {said} |")

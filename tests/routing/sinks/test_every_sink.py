@@ -133,8 +133,8 @@ def test_a_date_in_retry_after_is_waited_for(
 def test_a_digest_says_that_it_is_one(kind: str, httpserver: HTTPServer, address: str) -> None:
     answer(httpserver, 200, success(kind))
     sender(kind, address).deliver(samples.message(alert_count=38, other_groups=12))
-    body = httpserver.log[0][0].get_data(as_text=True)
-    assert "37 more of this rule, from 12 other groups" in body or '"other_groups":12' in body
+    body = json.dumps(documents(httpserver.log[0][0]))
+    assert "37 more of this rule, from 12 other groups" in body or '"other_groups": 12' in body
 
 
 @pytest.mark.parametrize("kind", OVER_HTTP)
