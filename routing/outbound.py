@@ -143,7 +143,9 @@ def dial(host: str, port: int, timeout: float = CONNECT_SECONDS, until: float = 
     Raises OutboundError.
     """
     addresses = dial_check(host, port)
-    seconds = max(0.0, min(timeout, until - time.monotonic()))
+    seconds = min(timeout, until - time.monotonic())
+    if seconds <= 0:
+        raise OutboundError(f"The name {host} took too long to resolve; check this server's DNS")
     try:
         connection = _first(addresses, seconds)
     except TimeoutError:

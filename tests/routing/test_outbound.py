@@ -380,6 +380,12 @@ def test_connecting_takes_no_longer_than_the_whole_may(monkeypatch: pytest.Monke
     assert not raised.value.arrived
 
 
+def test_a_name_that_took_all_the_time_is_said(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
+    named(monkeypatch, silent)
+    with pytest.raises(OutboundError, match=r"slow\.example took too long to resolve"):
+        dial("slow.example", 80, 1.0, time.monotonic())
+
+
 def test_connecting_takes_no_longer_than_its_own_limit(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
     named(monkeypatch, silent)
     monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.2)
