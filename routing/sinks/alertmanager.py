@@ -65,14 +65,8 @@ class Alertmanager(HttpSender):
             label="Ends after",
             default=24,
             least=1,
-            most=8784,
+            most=MOST_HOURS,
         )
-
-        def __post_init__(self) -> None:
-            if not self.url.split():
-                raise ValueError("This sink has no address; enter the Alertmanager's")
-            if int(self.hours) > MOST_HOURS:
-                raise ValueError(f"Alerts end after {MOST_HOURS:,} hours at most, a year")
 
     def send(self, message: Message) -> Outcome:
         outcome = self._told(self.payload(message))

@@ -94,7 +94,6 @@ class Kafka(Sender):
         )
 
         def __post_init__(self) -> None:
-            addresses.listed(self.brokers, 9092)
             check_certificates(self.certificates)
 
     def send(self, message: Message) -> Outcome:

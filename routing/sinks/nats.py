@@ -80,7 +80,6 @@ class Nats(Sender):
         )
 
         def __post_init__(self) -> None:
-            addresses.listed(self.servers, 4222)
             # Either could smuggle in a command.
             if not _SUBJECT.fullmatch(self.subject):
                 raise ValueError("The subject is none: names with dots between them, without blanks, * and >")

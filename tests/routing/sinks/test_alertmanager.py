@@ -1,7 +1,6 @@
 import socket
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -144,11 +143,3 @@ def test_members_that_take_long_do_not_outlast_the_claim(
     outcome = cluster(httpserver, 200, 200).deliver(samples.message())
     assert outcome.verdict is Verdict.RETRY
     assert not httpserver.log
-
-
-@pytest.mark.parametrize(
-    ("options", "words"), [({"url": " "}, "no address"), ({**LOCAL, "hours": 99_999_999}, "a year")]
-)
-def test_options_that_cannot_be_are_said_plainly(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        Alertmanager(options)

@@ -207,12 +207,6 @@ def test_brokers_without_a_port_have_the_usual_one() -> None:
     assert sender("a", tls=True)._settings()["bootstrap.servers"] == "a:9093"
 
 
-@pytest.mark.parametrize("brokers", ["", "http://kafka", "a:b"])
-def test_brokers_that_are_none_fail(brokers: str) -> None:
-    with pytest.raises(ValueError, match="server"):
-        sender(brokers)
-
-
 @pytest.mark.parametrize("sasl", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_a_cluster_that_lets_nobody_sign_in_is_a_matter_of_credentials(broker: Cluster, sasl: str) -> None:
     started = time.monotonic()

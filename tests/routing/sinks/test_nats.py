@@ -267,7 +267,6 @@ def test_a_credentials_file_signs_in(tmp_path: Path) -> None:
         ({"subject": "alerts.*"}, "The subject is none"),
         ({"subject": ""}, "The subject is none"),
         ({"stream": "A\r\nX: y"}, "The stream's name is none"),
-        ({"servers": ""}, "No server is entered"),
         ({"certificates": "none"}, "PEM"),
     ],
 )
