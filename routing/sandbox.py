@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 from jinja2 import ChainableUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError
-from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import htmlsafe_json_dumps
@@ -75,7 +74,9 @@ def render(source: str, context: Mapping[str, Any], *, html: bool = False) -> st
             size += len(piece)
             if size > MOST_OUTPUT:
                 raise SecurityError(f"it makes more than {MOST_OUTPUT:,} characters")
-        return "".join(pieces).strip()
+        made = "".join(pieces).strip()
+        made.encode()  # Half a character can be written in a template, and cannot be sent.
+        return made
 
 
 @contextmanager
@@ -88,9 +89,10 @@ def _limited() -> Iterator[None]:
         raise TemplateError(str(error.message), error.lineno) from None
     except RecursionError:
         raise TemplateError("it is nested too deeply") from None
-    except (JinjaError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+    except Exception as error:
+        # Jinja asserts, Python's compiler has limits of its own: whatever it is, it is the template's.
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
-        raise TemplateError(str(error), (lines or [0])[-1] or 0) from None
+        raise TemplateError(str(error) or type(error).__name__, (lines or [0])[-1] or 0) from None
     finally:
         _ends_at.reset(token)
 

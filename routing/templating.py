@@ -17,13 +17,17 @@ def worded(message: Message, takes: Templated, title: str, body: str) -> tuple[M
     """A message in a sink's own words, and what was wrong with them, in a sentence; the usual words stand for those."""
     said: dict[str, str] = {}
     wrong: list[str] = []
-    context = context_of(message) if title or body else {}
+    context: dict[str, Any] = {}
     for part, source in (("title", title), ("body", body)):
         if source:
             try:
+                context = context or context_of(message)
                 said[part] = one(source, part, takes, context)
             except TemplateError as error:
                 wrong.append(f"The {part} template failed ({error}), so the usual {part} was sent")
+            except Exception as error:
+                # A message must not be lost over its words. The exception's text may hold what was to be sent.
+                wrong.append(f"The {part} template failed ({type(error).__name__}), so the usual {part} was sent")
     told = replace(message, title=said.get("title", ""), body=said.get("body", ""))
     return told, "; ".join(wrong)
 

@@ -79,6 +79,9 @@ def test_nothing_of_python_is_reached(source: str) -> None:
         ("x" * (MOST_SOURCE + 1), "it has more than 16,384 characters"),
         ("{% for a in range(999) %}{{ x }}{{ 'y' ~ (x|upper) }}" + "z" * 999 + "{% endfor %}", "it makes more than"),
         ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ x ~ ' and more'|truncate(-5) }}", "expected length"),
+        ("{% for a in range(1) %}" * 25 + "{% endfor %}" * 25, "too many statically nested blocks"),
+        ("{{ '\\ud800' }}", "surrogates not allowed"),
         ("{% if x %}", "Unexpected end of template"),
     ],
 )

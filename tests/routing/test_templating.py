@@ -65,6 +65,8 @@ def test_a_message_takes_the_words_of_its_templates() -> None:
         (JSON, '{"a": "' + "b" * 60 + '"}', "more than the 60 bytes"),
         (HTML, "ä" * 31, "more than the 60 bytes"),
         (TEXT, "{{ 1 / 0 }}", "line 1: division by zero"),
+        (TEXT, "{{ 'a longer text'|truncate(-5) }}", "expected length"),
+        (JSON, "\"{{ '\\ud800' }}\"", "surrogates not allowed"),
     ],
 )
 def test_where_a_template_fails_the_usual_words_stand_and_it_is_said(takes: Templated, source: str, said: str) -> None:
@@ -73,3 +75,14 @@ def test_where_a_template_fails_the_usual_words_stand_and_it_is_said(takes: Temp
     assert wrong.startswith("The body template failed (")
     assert said in wrong
     assert wrong.endswith("so the usual body was sent")
+
+
+def test_whatever_goes_wrong_with_the_words_costs_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> str:
+        raise RuntimeError("TOPSECRET")
+
+    monkeypatch.setattr(templating, "one", fail)
+    found, wrong = worded(samples.message("firing"), TEXT, "T", "B")
+    assert (found.title, found.body) == ("", "")
+    assert "The title template failed (RuntimeError)" in wrong
+    assert "TOPSECRET" not in wrong
