@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
 from django.db.migrations.recorder import MigrationRecorder
@@ -21,7 +20,7 @@ from django.db.models.functions import Cast
 
 from routing import archive, audit, days, signs
 from routing.models import ActionRun, Alert, AlertDay, AlertGroup, AuditEntry, Delivery, InhibitionSource, Sink
-from routing.models.encrypted import EncryptedJSONField
+from routing.models.encrypted import EncryptedJSONField, Unreadable
 from sensor.version import VERSION
 
 Model = type[models.Model]
@@ -105,11 +104,11 @@ def unreadable() -> list[str]:
     for model in tables():
         for field in model._meta.local_concrete_fields:
             if isinstance(field, EncryptedJSONField):
-                for pk in model._base_manager.values_list("pk", flat=True):
+                for row in model._base_manager.all():
                     try:
-                        model._base_manager.values_list(field.attname).get(pk=pk)
-                    except ImproperlyConfigured:
-                        found.append(str(model._base_manager.defer(field.attname).get(pk=pk)))
+                        getattr(row, field.attname)
+                    except Unreadable:
+                        found.append(str(row))
     return found
 
 

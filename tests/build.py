@@ -5,6 +5,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from routing.models import Alert, AlertGroup, Delivery, ResponseAction, Role, Route, Sensor, Sink, Token, Unrouted
 from routing.models.member import digest_of
 from sensor.alert import Priority
@@ -75,6 +77,13 @@ def route(**fields: Any) -> Route:
 def sink(kind: str = "webhook", **fields: Any) -> Sink:
     """A stored sink; `config` and `secrets` are the kind's own."""
     return Sink.objects.create(**{"name": f"a {kind}", "kind": kind, **fields})
+
+
+def lost_secrets(sink: Sink) -> Sink:
+    """The sink as it is where its key was lost."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE routing_sink SET secrets = 'not ours' WHERE id = %s", [sink.pk])
+    return Sink.objects.get(pk=sink.pk)
 
 
 def owed(sink: Sink, **fields: Any) -> Delivery:

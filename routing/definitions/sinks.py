@@ -15,6 +15,7 @@ from routing.definitions.base import Definition, Facts
 from routing.faults import Fault
 from routing.messages import test_message
 from routing.models import Sink
+from routing.models.encrypted import Unreadable
 from routing.sandbox import TemplateError
 from routing.shapes import SecretShape, SinkShape
 from routing.sinks.base import Sender
@@ -37,7 +38,7 @@ class _Sinks(Definition[Sink, SinkShape]):
             title_template=row.title_template,
             body_template=row.body_template,
             options=kinds.known(kind.Config, row.config) if kind else row.config,
-            secrets={name: place_of(kept) for name, kept in sorted(row.secrets.items())},
+            secrets={name: place_of(kept) for name, kept in sorted(_stored(row).items())},
         )
 
     def changed(self, facts: Facts, changes: Mapping[str, Any]) -> Facts:
@@ -60,14 +61,16 @@ class _Sinks(Definition[Sink, SinkShape]):
             options = kinds.filled(kind.Config, said.options)
         except kinds.OptionError as error:
             raise Fault(f"options.{error.name}", str(error)) from None
-        secrets = _secrets(kind.Config, said, row)
+        secrets = _secrets(kind.Config, said, _stored(row))
         try:
             kind({**options, **secrets})
         except (TypeError, ValueError) as error:
             raise Fault("options", str(error)) from None
         _check_templates(said, kind)
         same = ("name", "kind", "enabled", "most_per_minute", "title_template", "body_template")
-        return {**{name: getattr(said, name) for name in same}, "config": options, "secrets": secrets}
+        columns = {**{name: getattr(said, name) for name in same}, "config": options}
+        # The key may be found again; what cannot be read is replaced only by what somebody entered.
+        return columns if unreadable(row) and not said.secrets else {**columns, "secrets": secrets}
 
     def check_given(self, row: Sink, columns: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
         """A stored secret goes nowhere else than where it was entered for: nobody could read it here, but who changes
@@ -108,7 +111,21 @@ def place_of(kept: Kept) -> SecretShape:
     return SecretShape.model_validate(kept if isinstance(kept, dict) else {"stored": True})
 
 
-def _secrets(options: type, said: SinkShape, row: Sink) -> dict[str, Kept]:
+def unreadable(row: Sink) -> str:
+    """Why its secrets cannot be read here, and what to do; empty where they can."""
+    try:
+        row.secrets  # noqa: B018  # asking is what decrypts
+    except Unreadable as error:
+        return str(error)
+    return ""
+
+
+def _stored(row: Sink) -> dict[str, Kept]:
+    """Nothing where it cannot be read."""
+    return {} if unreadable(row) else dict(row.secrets)
+
+
+def _secrets(options: type, said: SinkShape, stored: Mapping[str, Kept]) -> dict[str, Kept]:
     """What is stored of them. Raises Fault for one that is not there, is needed, or is no secret."""
     known = {field.name: field for field in fields(options) if kinds.is_secret(field)}
     found: dict[str, Kept] = {}
@@ -116,9 +133,9 @@ def _secrets(options: type, said: SinkShape, row: Sink) -> dict[str, Kept]:
         if name not in known:
             raise Fault(f"secrets.{name}", f"There is no secret option {name}; there are: {_words(known)}.")
         if isinstance(value, SecretShape) and value.stored:
-            if name not in row.secrets:
+            if name not in stored:
                 raise Fault(f"secrets.{name}", f"No {name} is stored yet.")
-            found[name] = row.secrets[name]
+            found[name] = stored[name]
         elif isinstance(value, SecretShape):
             place = {where: str(what) for where, what in value.said().items()}
             if wrong := references.problem(place):

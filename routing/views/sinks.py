@@ -16,7 +16,7 @@ from routing import access, definitions, deliveries, pacing, templating
 from routing import sinks as kinds_of_sinks
 from routing.access import requires
 from routing.definitions import SINKS
-from routing.definitions.sinks import switch
+from routing.definitions.sinks import switch, unreadable
 from routing.faults import Fault
 from routing.forms import OptionsForm, form_for
 from routing.messages import preview_message
@@ -26,6 +26,7 @@ from routing.sinks.base import Sender, Templated
 from routing.views.asking import address, person
 from routing.views.refusing import refuse
 from routing.views.show import show
+from routing.views.sink_health import health_of, trouble_of, unusable
 
 PARTS = ("title", "body")
 _TAKEN = {
@@ -107,30 +108,7 @@ def _row(sink: Any, kinds: dict[str, type[Sender]], now: Any) -> Row:
     health, word = health_of(sink, now)
     label = kinds[sink.kind].label if sink.kind in kinds else f"{sink.kind} (not installed)"
     percent = f"{100 * sink.good / done:.4g} %" if done else "nothing sent"
-    trouble = _missing(sink) or sink.disabled_reason or sink.warning or sink.last_error
-    return Row(sink, label, health, word, trouble, sink.queued, sink.oldest, percent, list(sink.routes.all()))
-
-
-def _missing(sink: Sink) -> str:
-    kind = kinds_of_sinks.kinds().get(sink.kind)
-    return kind.missing() if kind else ""
-
-
-def health_of(sink: Sink, now: Any) -> tuple[str, str]:
-    """Its badge's class and word."""
-    if _missing(sink):
-        return "bad", "Cannot be used"
-    if sink.disabled_reason:
-        return "bad", "Switched off"
-    if not sink.enabled:
-        return "paused", "Paused"
-    if sink.open_until and sink.open_until > now:
-        return "bad", "Failing, left alone"
-    if sink.warning:
-        return "warn", "Warning"
-    if sink.failures:
-        return "warn", "Retrying"
-    return ("ok", "OK") if sink.last_sent_at else ("", "Unproven")
+    return Row(sink, label, health, word, trouble_of(sink), sink.queued, sink.oldest, percent, list(sink.routes.all()))
 
 
 def _kind(name: str) -> type[Sender]:
@@ -156,12 +134,14 @@ def _edit(request: HttpRequest, sink: Sink) -> HttpResponse:
     kind = _kind(sink.kind)
     data = request.POST if request.method == "POST" else None
     form = SinkForm(data, instance=sink)
-    options = form_for(kind.Config)(data, values=sink.config, stored=frozenset(sink.secrets))
+    lost = unreadable(sink)
+    stored = frozenset() if lost else frozenset(sink.secrets)
+    options = form_for(kind.Config)(data, values=sink.config, stored=stored)
     if data is not None and form.is_valid() and options.is_valid() and (saved := _saved(request, sink, form, options)):
         messages.success(request, f"{saved.name} is saved. Press Test to see whether it works.")
         return redirect("sink", pk=saved.pk)
-    context = {"form": form, "options": options, "sink": sink, "label": kind.label, "missing": kind.missing()}
-    return show(request, "sinks/edit.html", context)
+    context = {"form": form, "options": options, "sink": sink, "label": kind.label}
+    return show(request, "sinks/edit.html", {**context, "missing": kind.missing(), "lost": lost})
 
 
 def _saved(request: HttpRequest, sink: Sink, form: SinkForm, options: OptionsForm) -> Sink | None:
@@ -223,7 +203,7 @@ def sink(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "sink": shown,
         "label": kind.label if kind else f"{shown.kind} (not installed)",
-        "missing": _missing(shown),
+        "missing": unusable(shown),
         "health": health,
         "word": word,
         "options": sorted(shown.config.items()),
@@ -243,8 +223,8 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
     chosen = access.sink_for(request.user, pk, to="edit")
     attempt = deliveries.test(chosen, person(request), timezone.now(), address(request))
     if request.headers.get("HX-Request") == "true":
-        chosen.refresh_from_db()
-        health, word = health_of(chosen, timezone.now())
+        # Read anew, not refreshed: that would decrypt.
+        health, word = health_of(access.sink_for(request.user, pk), timezone.now())
         return show(request, "sinks/_tested.html", {"attempt": attempt, "health": health, "word": word})
     return redirect("sink", pk=pk)
 

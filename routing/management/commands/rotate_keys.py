@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 
 from routing import audit
 from routing.access import Operator
-from routing.models.encrypted import EncryptedJSONField
+from routing.models.encrypted import EncryptedJSONField, Unreadable
 
 ACTOR = Operator("command line")
 
@@ -26,7 +25,7 @@ class Command(BaseCommand):
             for pk in model._default_manager.order_by("pk").values_list("pk", flat=True):
                 try:
                     done += _rotated(model, columns, pk)
-                except ImproperlyConfigured as error:
+                except Unreadable as error:
                     lost.append(f"{model._meta.verbose_name} {pk}: {error}")
         if done:
             audit.record(ACTOR, "rotate keys", "encryption keys", after={"encrypted": done})

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 
 from routing import definitions
 from routing.definitions import SINKS
-from routing.definitions.sinks import switch
+from routing.definitions.sinks import switch, unreadable
 from routing.faults import Fault
 from routing.models import AuditEntry, Delivery, EscalationStep, Sink
 from tests import build
@@ -43,6 +43,19 @@ def test_a_sink_is_stored_with_its_secrets_apart_and_none_is_given_back_or_remem
     entry = AuditEntry.objects.get()
     assert "TOPSECRET" not in str(entry.after)
     assert entry.after["kept"] == ["headers: env SINK_HEADERS", "signing_secret: file /run/secrets/key", "url: stored"]
+
+
+def test_secrets_that_cannot_be_read_are_replaced_only_by_new_ones(erin: User) -> None:
+    sink = build.lost_secrets(saved(erin, secrets=HOOK["secrets"]))
+    assert SINKS.facts_of(sink)["secrets"] == {}
+    with pytest.raises(Fault, match="The secret option url is needed"):
+        saved(erin, sink, enabled=False)
+    log = build.lost_secrets(saved(erin, name="log", kind="kafka", options={"brokers": "a:1"}, secrets={}))
+    saved(erin, log, name="renamed")
+    assert unreadable(Sink.objects.get(name="renamed"))
+    saved(erin, log, secrets={"password": "new"})
+    assert Sink.objects.get(name="renamed").secrets == {"password": "new"}
+    definitions.delete(SINKS, sink, erin, NOW)
 
 
 def test_secrets_that_are_not_named_stay_and_null_forgets_one(erin: User) -> None:

@@ -3,13 +3,12 @@
 from datetime import timedelta
 from types import SimpleNamespace
 
-import pytest
 from django.utils import timezone
 from pytest_httpserver import HTTPServer
 
 from routing.models import AuditEntry, Delivery, Sink
 from routing.sinks import base
-from routing.views.sinks import health_of
+from routing.views.sink_health import health_of
 from tests import build
 
 SLACK = {
@@ -107,25 +106,6 @@ def test_a_paused_sink_waits_and_a_resumed_one_is_forgiven(as_user, erin) -> Non
     assert list(AuditEntry.objects.order_by("pk").values_list("verb", flat=True)) == ["pause", "resume"]
 
 
-NOW = timezone.now()
-
-
-@pytest.mark.parametrize(
-    ("fields", "word"),
-    [
-        ({}, "Unproven"),
-        ({"last_sent_at": NOW}, "OK"),
-        ({"failures": 2}, "Retrying"),
-        ({"failures": 9, "open_until": NOW + timedelta(minutes=5)}, "Failing, left alone"),
-        ({"warning": "401"}, "Warning"),
-        ({"enabled": False, "failures": 2}, "Paused"),
-        ({"enabled": False, "disabled_reason": "410"}, "Switched off"),
-    ],
-)
-def test_health_is_one_word(fields: dict[str, object], word: str) -> None:
-    assert health_of(Sink(**fields), NOW)[1] == word
-
-
 def test_the_list_counts_what_was_sent_and_what_waits(as_user, carol, world: SimpleNamespace) -> None:
     now = timezone.now()
     for state in ("sent", "sent", "sent", "failed", "queued"):
@@ -144,9 +124,30 @@ def test_a_kind_whose_package_is_not_there_says_so_wherever_it_is_seen(as_user, 
     assert not [page for page in pages if said in client.get(page).content.decode()]
     monkeypatch.setattr(base, "_is_installed", lambda package: False)
     assert [page for page in pages if said in client.get(page).content.decode()] == list(pages)
-    assert health_of(sink, NOW) == ("bad", "Cannot be used")
+    assert health_of(sink, timezone.now()) == ("bad", "Cannot be used")
     client.post(f"/sinks/{sink.pk}/test/")
     assert Delivery.objects.get().error.startswith(said)
+
+
+def test_a_sink_whose_secrets_cannot_be_read_is_shown_and_mended(as_user, erin, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_data("ok")
+    sink = build.lost_secrets(build.sink("webhook", secrets={"url": "https://a.example/"}))
+    build.owed(sink, state="failed")
+    client = as_user(erin)
+    said = "was encrypted with a key that ENCRYPTION_KEYS does not hold"
+    pages = ("/sinks/", f"/sinks/{sink.pk}/", f"/sinks/{sink.pk}/edit/")
+    assert [page for page in pages if said in client.get(page).content.decode()] == list(pages)
+    for page in ("/", "/deliveries/", f"/deliveries/{sink.deliveries.get().pk}/", "/routes/"):
+        assert client.get(page).status_code == 200
+    tested = client.post(f"/sinks/{sink.pk}/test/", HTTP_HX_REQUEST="true").content.decode()
+    assert said in tested
+    assert "Cannot be used" in tested
+    form = {"name": "mended", "option-method": "POST", "option-url": ""}
+    answer = client.post(f"/sinks/{sink.pk}/edit/", form)
+    assert "This field is required" in answer.content.decode()
+    client.post(f"/sinks/{sink.pk}/edit/", {**form, "option-url": httpserver.url_for("/hook")})
+    assert Sink.objects.get(name="mended").secrets == {"url": httpserver.url_for("/hook")}
+    assert "It works" in client.post(f"/sinks/{sink.pk}/test/", HTTP_HX_REQUEST="true").content.decode()
 
 
 def test_a_kind_that_is_gone_is_listed_all_the_same(as_user, carol) -> None:
@@ -189,6 +190,13 @@ def test_templates_are_previewed_with_the_newest_group_against_the_limit(as_user
     assert "3000 of 2900 characters: the end will be cut" in (
         as_user(erin).post("/sinks/preview/slack/", long).content.decode()
     )
+
+
+def test_a_template_that_python_cannot_take_is_refused_in_words(as_user, erin) -> None:
+    deep = {"body_template": "{% for a in range(1) %}" * 25 + "{% endfor %}" * 25}
+    assert "too many statically nested" in as_user(erin).post("/sinks/preview/slack/", deep).content.decode()
+    answer = as_user(erin).post("/sinks/new/slack/", {**SLACK, **deep})
+    assert "Too many statically nested" in answer.context["form"].errors["body_template"][0]
 
 
 def test_what_an_alert_says_does_no_harm_to_a_preview(as_user, erin, world: SimpleNamespace) -> None:
