@@ -26,6 +26,7 @@ from routing import (
     failing,
     keeping,
     metrics,
+    outages,
     pipeline,
     signs,
 )
@@ -91,8 +92,7 @@ def keep_days() -> None:
     Beat's schedule knows it by this name.
     """
     now = timezone.now()
-    for step in (_make_days, _drop_days, _tidy):
-        _done(step, now)
+    _all_done((_make_days, _drop_days, _tidy), now)
 
 
 @shared_task
@@ -100,8 +100,7 @@ def sweep() -> None:
     """Every second: what is due, what somebody forgot to ring for, and what a dead worker left behind."""
     now = timezone.now()
     signs.leave(signs.Part.WORKER, now)
-    failed = [step for step in (_route, _flush, _deliver, _tell_failing, _respond) if not _done(step, now)]
-    if not failed:
+    if _all_done((_route, _flush, _deliver, _tell_failing, _respond), now):
         signs.leave(signs.Part.SWEEP, now)
 
 
@@ -135,8 +134,7 @@ def look_for_stuck() -> None:
     """Find what is stuck in spite of all sweeps, see to it again, and say outside whether all is well."""
     now = timezone.now()
     report = auditor.look(now)
-    for step in {REMEDIES[finding.what]: None for finding in report.stuck}:
-        _done(step, now)
+    _all_done({REMEDIES[finding.what]: None for finding in report.stuck}, now)
     auditor.keep(report)
     signs.leave(signs.Part.AUDITOR, now)
     if why := auditor.why_unwell(report, timezone.now()):
@@ -145,16 +143,24 @@ def look_for_stuck() -> None:
         deadman.ping()
 
 
-def _done(step: Callable[[datetime], None], now: datetime) -> bool:
-    """Take a step; one that fails must not stop the others, and the next sweep tries it again."""
-    name = step.__name__.strip("_")
-    try:
-        step(now)
-    except Exception:
-        metrics.SWEEP_FAILURES.add(1, name)
-        log.exception("sweep_step_failed", step=name)
-        return False
-    return True
+def _all_done(steps: Iterable[Callable[[datetime], None]], now: datetime) -> bool:
+    """Take steps; one that fails must not stop the others, and the next sweep tries it again.
+
+    Where the database is away none can be taken, and every second one line says so, for minutes perhaps.
+    """
+    done = True
+    for step in steps:
+        name = step.__name__.strip("_")
+        try:
+            step(now)
+        except Exception as error:
+            done = False
+            metrics.SWEEP_FAILURES.add(1, name)
+            if outages.is_away(error):
+                log.warning("database_away", step=name, error=str(error).strip())
+                break
+            log.exception("sweep_step_failed", step=name)
+    return done
 
 
 def _make_days(now: datetime) -> None:

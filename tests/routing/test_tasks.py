@@ -13,13 +13,13 @@ import structlog
 from celery import Celery
 from django.conf import settings
 from django.core.cache import cache
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from pytest_httpserver import HTTPServer
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from routing import auditor, days, metrics, pipeline, signs, tasks
+from routing import auditor, days, deliveries, metrics, pipeline, signs, tasks
 from routing.models import ActionRun, AlertDay, AlertGroup, Delivery, Unrouted
 from routing.pipeline import Planned
 from routing.signs import Part
@@ -221,6 +221,21 @@ def test_one_failing_step_does_not_stop_the_sweep(
     assert "sweep_step_failed" in caplog.text
     assert Part.SWEEP not in signs.heard()
     assert tallied(metrics.SWEEP_FAILURES, "route") == failures + 1
+
+
+def test_a_database_that_is_away_is_one_line_of_a_sweep(
+    queued: Queued, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object) -> None:
+        raise InterfaceError("connection refused")
+
+    for service, name in ((pipeline, "route_pending"), (pipeline, "flush_due"), (deliveries, "take_back")):
+        monkeypatch.setattr(service, name, refused)
+    tasks.sweep()
+    told = [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    assert [(record.levelname, record.exc_info) for record in told] == [("WARNING", None)]
+    assert "database_away" in caplog.text
+    assert Part.SWEEP not in signs.heard()
 
 
 def test_what_the_auditor_finds_is_seen_to_and_kept_for_the_pages(queued: Queued, now: Any) -> None:
