@@ -67,6 +67,51 @@ def test_one_that_is_owed_nothing_is_not_told_of(sink: Sink) -> None:
     assert failing.tell(NOW) == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"settled_at": NOW - MINUTE}, 1),
+        ({"settled_at": NOW - MINUTE, "state": "unknown"}, 1),
+        ({"settled_at": NOW - MINUTE, "event": "test"}, 0),
+        ({"settled_at": NOW - failing.AFTER - MINUTE}, 0),
+        ({"settled_at": NOW - 2 * failing.AGAIN}, 0),
+        ({"settled_at": NOW - MINUTE, "state": "discarded"}, 0),
+    ],
+)
+def test_one_that_lost_messages_of_late_is_told_of(sink: Sink, fields: dict, told: int) -> None:
+    Delivery.objects.update(**{"state": "failed", **fields})
+    assert failing.tell(NOW) == told
+
+
+def test_one_that_rejects_everything_is_told_of_and_one_odd_message_among_others_is_not(
+    httpserver: HTTPServer,
+) -> None:
+    sink = build.sink(secrets={"url": httpserver.url_for("/hook")})
+    for minute, status in enumerate((200, 400, 200, 400, 400)):
+        owed(sink)
+        httpserver.clear()
+        httpserver.expect_request("/hook").respond_with_data("no such field", status)
+        deliveries.send_next(sink.pk, 1, NOW + minute * MINUTE)
+    assert failing.tell(NOW + MINUTE + failing.AFTER + MINUTE) == 0
+    assert failing.tell(NOW + 4 * MINUTE + failing.AFTER) == 1
+    assert "does not accept the message (400)" in Alert.objects.get().output
+
+
+def test_the_alert_reaches_the_other_sinks_of_a_route_that_leads_to_the_failing_one(
+    sink: Sink, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/hook").respond_with_data("")
+    other = build.sink(name="the other", secrets={"url": httpserver.url_for("/hook")})
+    build.route().sinks.add(sink, other)
+    failing.tell(NOW)
+    pipeline.route_pending(NOW, 10)
+    pipeline.flush_due(NOW)
+    assert deliveries.due(NOW) == [sink.pk, other.pk]
+    deliveries.send_next(other.pk, 1, NOW)
+    (told,) = httpserver.log[0][0].get_json()["data"]["alerts"]
+    assert told["rule"] == "Sink is failing"
+
+
 def test_it_fails_from_its_first_failure_until_it_works_or_is_mended(httpserver: HTTPServer, erin: User) -> None:
     sink = build.sink(secrets={"url": httpserver.url_for("/hook")})
     owed(sink)
