@@ -7,6 +7,10 @@ from datetime import timedelta
 # for nobody is helped by a page of last Friday.
 _PATIENT = (10, 60, 300, 1200, 3600, 10_800, 21_600, 43_200, 86_400, 86_400, 86_400, 86_400, 86_400)
 _PAGING = (5, 10, 20, 40, 80, 160, 300, 600, 1200, 1800, 3600, 3600, 7200, 7200, 7200)
+_LONGEST = timedelta(days=3), timedelta(hours=5)
+"""How long a delivery is tried at most, and one of a paging kind: the same spans, however seldom its turn comes."""
+_PAGING_PATIENCE = 900.0
+"""Seconds after which a receiver that pages is asked again, whatever it names: one answer must not hold back a day."""
 LONG = 4.0
 """Seconds after which a failed try has cost more than itself: a worker's thread that others waited for."""
 _CREDENTIALS = (900, 3600)
@@ -19,6 +23,11 @@ def most_attempts(paging: bool) -> int:
     return len(_PAGING if paging else _PATIENT) + 1
 
 
+def longest(paging: bool) -> timedelta:
+    """How long a delivery is tried before it is given up."""
+    return _LONGEST[paging]
+
+
 def after_trouble(attempts: int, paging: bool, retry_after: float | None, roll: float) -> timedelta:
     """How long to wait after `attempts` failed tries; `roll` is in [0, 1).
 
@@ -27,7 +36,8 @@ def after_trouble(attempts: int, paging: bool, retry_after: float | None, roll: 
     ceilings = _PAGING if paging else _PATIENT
     ceiling = ceilings[min(attempts, len(ceilings)) - 1]
     if retry_after is not None:
-        return timedelta(seconds=retry_after + roll * min(ceiling, max(1.0, retry_after / 4)))
+        asked = min(retry_after, _PAGING_PATIENCE) if paging else retry_after
+        return timedelta(seconds=asked + roll * min(ceiling, max(1.0, asked / 4)))
     return timedelta(seconds=max(1.0, roll * ceiling))
 
 

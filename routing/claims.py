@@ -16,10 +16,10 @@ import structlog
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from routing import folding, pacing, receipts
+from routing import ages, folding, pacing, receipts
 from routing.models import Attempt, Delivery, Sink
 from routing.settling import settle as settlement_of
-from routing.sinks.base import Outcome, Sender
+from routing.sinks.base import Outcome, Sender, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ def claim(wanted: Q, most: int, now: datetime) -> list[Claimed]:
         if not taken:
             return []
         # The sink is one, its secrets are decrypted once; the routes are few.
-        mine = Delivery.objects.filter(pk__in=ids, claim=token).select_related("group")
+        mine = Delivery.objects.filter(pk__in=ids, claim=token).select_related("group").annotate(tried=ages.LAST)
         deliveries = list(mine.order_by("next_attempt_at", "pk").prefetch_related("sink", "route"))
         deep = folding.is_deep(deliveries[0].sink, len(deliveries))
         # What is claimed cannot be folded into a message beside it.
@@ -93,7 +93,7 @@ def claim(wanted: Q, most: int, now: datetime) -> list[Claimed]:
         if deep:
             folding.digest(deliveries[0], now)
         attempts = Attempt.objects.bulk_create(
-            Attempt(delivery=one, number=one.attempts_made, started_at=now) for one in deliveries
+            Attempt(delivery=one, number=(one.tried or 0) + 1, started_at=now) for one in deliveries
         )
         return [Claimed(one, attempt) for one, attempt in zip(deliveries, attempts, strict=True)]
 
@@ -134,22 +134,26 @@ def release(untried: Sequence[Claimed]) -> None:
 def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | None) -> None:
     """Write down how a claim's deliveries went, in one transaction. All belong to one sink."""
     sink = tries[0].claimed.delivery.sink
-    failures = sink.failures
+    failures, failing_since = sink.failures, sink.failing_since
     for_sink: dict[str, Any] = {}
     for_deliveries: list[tuple[Delivery, dict[str, Any]]] = []
     told: dict[int, Mapping[str, str]] = {}
+    kind = type(sender) if sender else Sender
     for tried in tries:
         found = settlement_of(
             tried.outcome,
-            type(sender) if sender else Sender,
+            kind,
             may_repeat=sender.may_repeat() if sender else True,
-            attempts=tried.claimed.attempt.number,
+            attempts=tried.claimed.delivery.attempts_made,
+            age=_age(tried, kind),
             failures=failures,
+            failing_since=failing_since,
             now=tried.ended_at,
             seconds=tried.seconds,
             roll=random.random(),  # noqa: S311  # spreads retries, guards nothing
         )
         failures = found.sink.get("failures", failures)
+        failing_since = found.sink.get("failing_since", failing_since)
         for_sink |= found.sink
         for_deliveries.append((tried.claimed.delivery, found.delivery))
         if tried.outcome.receipt is not None and tried.claimed.delivery.group_id is not None:
@@ -166,6 +170,13 @@ def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | 
         receipts.keep(sink.pk, told)
         Sink.objects.filter(pk=sink.pk).update(**for_sink)
         release(untried)
+
+
+def _age(tried: Tried, kind: type[Sender]) -> timedelta:
+    """How long it has been tried; looked up only where that decides something."""
+    if tried.outcome.verdict not in (Verdict.RETRY, Verdict.CREDENTIALS):
+        return timedelta()
+    return tried.ended_at - ages.begun_at(tried.claimed.delivery, tried.claimed.attempt.number, kind.paging)
 
 
 def _complete(tried: Tried, outcome: Attempt.Outcome) -> None:

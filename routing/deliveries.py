@@ -1,4 +1,4 @@
-"""What is owed to sinks: rung for, sent with no transaction open, taken back, and what people do about it.
+"""What is owed to sinks: rung for, sent with no transaction open, and taken back.
 
 The row is the queue; `routing.claims` says who holds it. Everything here may run twice, concurrently, or never.
 """
@@ -6,14 +6,14 @@ The row is the queue; `routing.claims` says who holds it. Everything here may ru
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from structlog.contextvars import bound_contextvars
 
 from routing import audit, backoff, claims, delivery_log, receipts, sinks, tracing
@@ -21,7 +21,8 @@ from routing.access import Actor
 from routing.claims import LEASE, Claimed, State, Tried
 from routing.folding import fold
 from routing.messages import alerts_of, message_for
-from routing.models import Alert, AlertGroup, Attempt, Delivery, Sink
+from routing.models import Alert, Attempt, Delivery, Sink
+from routing.models.encrypted import Unreadable
 from routing.references import MissingSecret, resolved
 from routing.settling import HEALTHY
 from routing.sinks.base import Outcome, Sender, Verdict
@@ -29,23 +30,8 @@ from routing.templating import worded
 
 log = structlog.get_logger(__name__)
 
-MOST_IN_A_RANGE = 10_000
-"""Deliveries that are sent again or discarded at a time."""
 PATIENCE = 0.5
 """Seconds that the deliveries of one claim may take together before the rest is given back."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a person may do to a delivery: the verb for the audit log, from which states, and to which."""
-
-    verb: str
-    may: frozenset[State]
-    to: State
-
-
-SEND_AGAIN = Change("send again", frozenset(State) - {State.SENDING, State.FOLDED}, State.QUEUED)
-DISCARD = Change("discard", frozenset({State.QUEUED, State.FAILED, State.UNKNOWN}), State.DISCARDED)
 
 
 def due(now: datetime) -> list[int]:
@@ -88,17 +74,19 @@ def try_all(claimed: list[Claimed], now: datetime) -> list[Attempt]:
 
 
 def _sender(sink: Sink) -> Sender | Outcome:
-    """The sink's sender, or why there is none: as with refused credentials, somebody must mend something first."""
+    """The sink's sender, or why there is none. As with refused credentials, somebody must mend something first."""
     try:
         return sinks.sender_for(sink.kind, {**sink.config, **resolved(sink.secrets)})
-    except MissingSecret as error:
-        return Outcome(Verdict.CREDENTIALS, f"{error}.")
+    except (MissingSecret, Unreadable) as error:
+        wrong = f"{error}."
     except KeyError:
-        return Outcome(Verdict.CREDENTIALS, f"There is no kind of sink called {sink.kind!r} in this version")
+        # A worker of the old version meets the sinks of the new one.
+        wrong = f"There is no kind of sink called {sink.kind!r} in this version"
     except TypeError:
-        return Outcome(Verdict.CREDENTIALS, "The sink's options are not complete; edit the sink")
+        wrong = "The sink's options are not complete; edit the sink"
     except ValueError as error:
-        return Outcome(Verdict.CREDENTIALS, str(error))
+        wrong = str(error)
+    return Outcome(Verdict.CREDENTIALS, wrong)
 
 
 def _outcome(sender: Sender, delivery: Delivery, alerts: dict[str, Alert], kept: dict[int, dict[str, str]]) -> Outcome:
@@ -128,9 +116,7 @@ def take_back(now: datetime, limit: int = 200) -> int:
         with transaction.atomic():
             if not mine.update(claim=None, lease_until=None, error=error, **changes):
                 continue
-            Attempt.objects.filter(delivery=delivery, number=delivery.attempts_made, finished_at=None).update(
-                error=error
-            )
+            Attempt.objects.filter(delivery=delivery, finished_at=None).update(error=error)
         log.warning("delivery_taken_back", delivery=delivery.pk, sink=delivery.sink_id, state=changes["state"])
         count += 1
     return count
@@ -147,54 +133,6 @@ def _after_a_crash(delivery: Delivery, now: datetime) -> dict[str, Any]:
         # Perhaps this very message is what ends the workers.
         return {"state": State.FAILED, "settled_at": now}
     return {"state": State.QUEUED, "next_attempt_at": now}
-
-
-def retry(delivery: Delivery, by: Actor, now: datetime, ip: str | None = None) -> bool:
-    """Somebody sends it again, or at once; False where it is being sent at this moment, or stands in another."""
-    return _change(Delivery.objects.filter(pk=delivery.pk), SEND_AGAIN, by, now, ip) == [delivery.pk]
-
-
-def retry_all(wanted: QuerySet[Delivery], by: Actor, now: datetime, ip: str | None = None) -> list[int]:
-    """Somebody sends a range again, at most `MOST_IN_A_RANGE` of it, oldest first; their ids.
-
-    The messages keep their uuids, so receivers see repeats. Left out are tests, and beginnings of what ended: they
-    would open a page that nothing closes again.
-    """
-    over = Q(event="firing", group__state=AlertGroup.State.RESOLVED)
-    return _change(wanted.exclude(event="test").exclude(over), SEND_AGAIN, by, now, ip)
-
-
-def discard(delivery: Delivery, by: Actor, now: datetime, ip: str | None = None) -> bool:
-    """Somebody gives up on it; False where it is being sent at this moment, or was sent."""
-    return _change(Delivery.objects.filter(pk=delivery.pk), DISCARD, by, now, ip) == [delivery.pk]
-
-
-def discard_all(wanted: QuerySet[Delivery], by: Actor, now: datetime, ip: str | None = None) -> list[int]:
-    """Somebody gives up on a range, at most `MOST_IN_A_RANGE` of it, oldest first; their ids."""
-    return _change(wanted, DISCARD, by, now, ip)
-
-
-def _change(wanted: QuerySet[Delivery], change: Change, by: Actor, now: datetime, ip: str | None) -> list[int]:
-    """Make a change to those that it may be made to, and write one entry for all of them."""
-    with transaction.atomic():
-        may = wanted.filter(state__in=change.may).order_by("pk")
-        # Of the deliveries alone: PostgreSQL cannot lock what an outer join may leave empty.
-        chosen = list(may.select_for_update(of=("self",)).only("pk", "state", "event", "sink_id")[:MOST_IN_A_RANGE])
-        if not chosen:
-            return []
-        ids = [delivery.pk for delivery in chosen]
-        values: dict[str, Any] = {"state": change.to, "settled_at": now}
-        if change.to == State.QUEUED:
-            values |= {"settled_at": None, "next_attempt_at": now}
-        Delivery.objects.filter(pk__in=ids).update(**values)
-        after: dict[str, Any] = {"state": change.to.value}
-        if len(ids) == 1:
-            audit.record(by, change.verb, chosen[0], {"state": chosen[0].state}, after, ip=ip, now=now)
-        else:
-            before = {"states": dict(Counter(delivery.state for delivery in chosen))}
-            after |= {"deliveries": len(ids), "first": ids[0], "last": ids[-1]}
-            audit.record(by, change.verb, f"deliveries {ids[0]} to {ids[-1]}", before, after, ip=ip, now=now)
-    return ids
 
 
 def revive(sink: Sink, now: datetime) -> None:

@@ -14,6 +14,9 @@ FILTERS = ("state", "sink", "route", "group", "since", "until")
 DEAD = f"{Delivery.State.FAILED},{Delivery.State.UNKNOWN}"
 """As `state`: the dead letters, which nobody sends any more until somebody says so."""
 
+HELD_BACK = (Delivery.State.SUPPRESSED, Delivery.State.DISCARDED)
+"""What nobody was told, and nobody should have been."""
+
 
 def wanted(said: Mapping[str, str], now: datetime) -> QuerySet[Delivery]:
     """The deliveries that fit every filter that says something.
@@ -43,6 +46,15 @@ def wanted(said: Mapping[str, str], now: datetime) -> QuerySet[Delivery]:
             except (ValueError, OverflowError) as error:
                 raise Fault(name, f"{error}.") from None
     return found
+
+
+def wanted_again(said: Mapping[str, str], now: datetime) -> QuerySet[Delivery]:
+    """As `wanted`, of what shall be sent again: what was held back, or given up by a person, only where that is named.
+
+    Raises Fault.
+    """
+    found = wanted(said, now)
+    return found if text(said.get("state", "")).strip() else found.exclude(state__in=HELD_BACK)
 
 
 def _is_number(value: str) -> bool:

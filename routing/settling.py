@@ -1,13 +1,14 @@
 """What the outcome of an attempt does to the delivery and to its sink. Pure, and the same for every kind."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from routing import backoff
 from routing.models import Attempt, Delivery
 from routing.sinks.base import Outcome, Sender, Verdict
 
+HOUR = timedelta(hours=1)
 HEALTHY: dict[str, Any] = {"failures": 0, "failing_since": None, "open_until": None}
 """Of a sink that works, or that somebody mended."""
 
@@ -27,16 +28,18 @@ def settle(
     *,
     may_repeat: bool,
     attempts: int,
+    age: timedelta,
     failures: int,
+    failing_since: datetime | None,
     now: datetime,
     seconds: float,
     roll: float,
 ) -> Settlement:
-    """After the delivery's attempt number `attempts`, which took so many `seconds`.
+    """After one of so many `attempts` since the delivery was owed, or sent again, `age` ago; it took so many `seconds`.
 
-    `failures` is the sink's count before it, `roll` in [0, 1).
+    `failures` and `failing_since` are the sink's before it, `roll` is in [0, 1).
     """
-    begun = {} if failures else {"failing_since": now}
+    begun = {} if failing_since else {"failing_since": now}
     match outcome.verdict:
         case Verdict.SENT:
             return Settlement(
@@ -45,12 +48,15 @@ def settle(
                 {**HEALTHY, "warning": "", "last_error": "", "last_sent_at": now},
             )
         case Verdict.FAILED:
-            return Settlement(Attempt.Outcome.FAILED, _given_up(outcome, now), {"last_error": outcome.error})
+            # Who refuses a message can be reached. Where it refuses every one, somebody must know.
+            refused = {"failures": 0, "open_until": None, "warning": outcome.error[:255], "last_error": outcome.error}
+            return Settlement(Attempt.Outcome.FAILED, _given_up(outcome.error, now), {**refused, **begun})
         case Verdict.GONE:
             reason = f"{outcome.error}; mend the address and enable the sink again"[:255]
             return Settlement(
-                Attempt.Outcome.FAILED,
-                _given_up(outcome, now),
+                Attempt.Outcome.RETRY,
+                # The sink that is disabled holds it back.
+                {"state": Delivery.State.QUEUED, "next_attempt_at": now, "error": outcome.error},
                 {"enabled": False, "disabled_reason": reason, "last_error": outcome.error, **begun},
             )
     troubled: dict[str, Any] = {"failures": failures + 1, "last_error": outcome.error, **begun}
@@ -68,11 +74,16 @@ def settle(
         wait = backoff.after_trouble(attempts, sender.paging, outcome.retry_after, roll)
         if outcome.retry_after is not None:
             troubled["open_until"] = now + wait
-    if attempts >= backoff.most_attempts(sender.paging):
-        return Settlement(Attempt.Outcome.FAILED, _given_up(outcome, now), troubled)
+    longest = backoff.longest(sender.paging)
+    if age >= longest:
+        error = f"Given up after {longest // HOUR} hours. {outcome.error}".strip()
+        return Settlement(Attempt.Outcome.FAILED, _given_up(error, now), troubled)
+    # The slow tries of refused credentials must not use up what is meant for days.
+    if outcome.verdict is Verdict.RETRY and attempts >= backoff.most_attempts(sender.paging):
+        return Settlement(Attempt.Outcome.FAILED, _given_up(outcome.error, now), troubled)
     again = {"state": Delivery.State.QUEUED, "next_attempt_at": now + wait, "error": outcome.error}
     return Settlement(Attempt.Outcome.RETRY, again, troubled)
 
 
-def _given_up(outcome: Outcome, now: datetime) -> dict[str, Any]:
-    return {"state": Delivery.State.FAILED, "settled_at": now, "error": outcome.error}
+def _given_up(error: str, now: datetime) -> dict[str, Any]:
+    return {"state": Delivery.State.FAILED, "settled_at": now, "error": error}

@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from routing import (
+    ages,
     approvals,
     auditor,
     days,
@@ -209,6 +210,7 @@ def _flush(now: datetime) -> None:
 
 def _deliver(now: datetime) -> None:
     deliveries.take_back(now)
+    ages.give_up(now)
     ring_sinks(deliveries.due(now))
 
 

@@ -80,6 +80,7 @@ urlpatterns = [
     path("deliveries/discard/", deliveries.discard_all, name="deliveries-discard"),
     path("deliveries/<int:pk>/", deliveries.delivery, name="delivery"),
     path("deliveries/<int:pk>/retry/", deliveries.retry, name="delivery-retry"),
+    path("deliveries/<int:pk>/try/", deliveries.try_now, name="delivery-try"),
     path("deliveries/<int:pk>/discard/", deliveries.discard, name="delivery-discard"),
     path("sensors/", sensors.sensors, name="sensors"),
     path("tokens/", tokens.tokens, name="tokens"),

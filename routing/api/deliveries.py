@@ -9,7 +9,7 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from routing import deliveries, delivery_filters
+from routing import delivery_filters, resending
 from routing.api.asking import MOST, address, found
 from routing.api.auth import Bearer, token_of
 from routing.api.faults import told
@@ -70,7 +70,7 @@ class DeliveryOut(Schema):
     error: str
     alert_count: int
     other_groups: int
-    attempts_made: int
+    attempts_made: int = Field(description="Since it was made, or last sent again.")
     created_at: datetime
     next_attempt_at: datetime | None = Field(description="Null where it is not tried again by itself.")
     settled_at: datetime | None
@@ -122,13 +122,13 @@ def list_all(request: HttpRequest, asked: Annotated[Asked, Query()]) -> dict[str
 @router.post("/deliveries/retry", response=Changed, auth=Bearer("respond"), summary="Send a range again")
 def retry_range(request: HttpRequest, said: Range) -> Changed:
     """The messages keep their uuids. Left out are tests, and firing messages of groups that are resolved by now."""
-    return _changed(deliveries.retry_all(_range(said), token_of(request), timezone.now(), address(request)))
+    return _changed(resending.retry_all(_range(said), token_of(request), timezone.now(), address(request)))
 
 
 @router.post("/deliveries/discard", response=Changed, auth=Bearer("respond"), summary="Give up on a range")
 def discard_range(request: HttpRequest, said: Range) -> Changed:
     """What was sent stays as it is."""
-    return _changed(deliveries.discard_all(_range(said), token_of(request), timezone.now(), address(request)))
+    return _changed(resending.discard_all(_range(said), token_of(request), timezone.now(), address(request)))
 
 
 @router.get("/deliveries/{pk}", response=DetailOut, auth=Bearer("view"), summary="Read one delivery with every try")
@@ -141,7 +141,7 @@ def read(request: HttpRequest, pk: int) -> dict[str, Any]:
 @router.post("/deliveries/{pk}/retry", response=DeliveryOut, auth=Bearer("respond"), summary="Send it again")
 def retry(request: HttpRequest, pk: int) -> dict[str, Any]:
     delivery = found(KNOWN, pk)
-    if not deliveries.retry(delivery, token_of(request), timezone.now(), address(request)):
+    if not resending.retry(delivery, token_of(request), timezone.now(), address(request)):
         raise Problem(409, "It is being sent at this moment, or another message stands for it.")
     return _described(found(KNOWN, pk))
 
@@ -149,7 +149,7 @@ def retry(request: HttpRequest, pk: int) -> dict[str, Any]:
 @router.post("/deliveries/{pk}/discard", response=DeliveryOut, auth=Bearer("respond"), summary="Give up on it")
 def discard(request: HttpRequest, pk: int) -> dict[str, Any]:
     delivery = found(KNOWN, pk)
-    if not deliveries.discard(delivery, token_of(request), timezone.now(), address(request)):
+    if not resending.discard(delivery, token_of(request), timezone.now(), address(request)):
         raise Problem(409, "Only what is queued, failed or unknown can be discarded.")
     return _described(found(KNOWN, pk))
 
@@ -171,7 +171,7 @@ def _range(said: Range) -> QuerySet[Delivery]:
 
 
 def _changed(ids: list[int]) -> Changed:
-    return Changed(count=len(ids), more=len(ids) == deliveries.MOST_IN_A_RANGE)
+    return Changed(count=len(ids), more=len(ids) == resending.MOST_IN_A_RANGE)
 
 
 def _described(delivery: Delivery) -> dict[str, Any]:

@@ -36,6 +36,19 @@ def test_a_receiver_is_not_asked_before_the_time_it_named(asked: float, roll: fl
     assert asked <= wait <= asked + 10
 
 
+@pytest.mark.parametrize("asked", [0.0, 30.0, 3600.0])
+def test_not_everybody_asks_again_at_the_time_it_named(asked: float) -> None:
+    waits = [backoff.after_trouble(5, False, asked, roll).total_seconds() for roll in ROLLS]
+    assert len(set(waits)) == len(ROLLS)
+    assert waits[-1] - waits[0] == pytest.approx(0.999 * max(1.0, asked / 4))
+    assert backoff.after_trouble(1, False, 3600.0, 0.999) < timedelta(seconds=3610)
+
+
+def test_a_receiver_that_pages_names_a_quarter_of_an_hour_at_most() -> None:
+    assert backoff.after_trouble(1, True, 86_400.0, 0.0) == timedelta(minutes=15)
+    assert backoff.after_trouble(1, True, 60.0, 0.0) == timedelta(minutes=1)
+
+
 def test_refused_credentials_are_tried_slowly() -> None:
     assert backoff.after_refused_credentials(0.0) == timedelta(minutes=15)
     assert backoff.after_refused_credentials(0.999) < timedelta(hours=1)

@@ -17,6 +17,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from routing import backoff, claims, deliveries
+from routing.definitions.sinks import switch
 from routing.models import Attempt, AuditEntry, Delivery, Receipt, Sink
 from tests import build
 from tests.build import NOW, owed
@@ -123,9 +124,9 @@ def test_a_failure_is_tried_again_later_with_the_same_id(sink: Sink, httpserver:
 
 
 @pytest.mark.parametrize(
-    ("status", "state", "enabled"), [(400, "failed", True), (404, "failed", False), (410, "failed", False)]
+    ("status", "state", "enabled"), [(400, "failed", True), (404, "queued", False), (410, "queued", False)]
 )
-def test_what_cannot_succeed_is_a_dead_letter_with_the_answer_kept(
+def test_what_cannot_succeed_is_a_dead_letter_or_waits_for_its_sink_with_the_answer_kept(
     sink: Sink, httpserver: HTTPServer, status: int, state: str, enabled: bool
 ) -> None:
     answer(httpserver, status, "because of this")
@@ -136,6 +137,20 @@ def test_what_cannot_succeed_is_a_dead_letter_with_the_answer_kept(
     assert (delivery.state, sink.enabled) == (state, enabled)
     assert delivery.attempts.get().response == "because of this"
     assert bool(sink.disabled_reason) == (not enabled)
+
+
+def test_what_met_a_receiver_that_was_gone_is_sent_once_the_sink_is_resumed(
+    sink: Sink, httpserver: HTTPServer, erin: User
+) -> None:
+    answer(httpserver, 404)
+    delivery = about_a_group(sink)
+    send(delivery.pk, NOW)
+    assert deliveries.due(LATER) == []
+    switch(sink, erin, NOW, enabled=True)
+    answer(httpserver, 200)
+    deliveries.send_next(sink.pk, 1, SOON)
+    delivery.refresh_from_db()
+    assert delivery.state == "sent"
 
 
 def test_refused_credentials_warn_on_the_sink_until_they_work(sink: Sink, httpserver: HTTPServer) -> None:
@@ -273,10 +288,15 @@ def test_a_sweep_rings_for_every_sink_that_something_is_due_for(sink: Sink) -> N
 
 
 def test_a_sink_whose_secrets_cannot_be_read_does_not_stop_the_others(sink: Sink) -> None:
-    lost = build.sink("webhook", name="its key was lost")
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE routing_sink SET secrets = 'not ours' WHERE id = %s", [lost.pk])
+    lost = build.lost_secrets(build.sink("webhook", name="its key was lost"))
+    taken, tried = owed(lost, state="sending", claim=uuid4(), lease_until=NOW, attempts_made=1), owed(lost)
     assert owed(sink).sink_id in deliveries.due(NOW)
+    assert deliveries.take_back(SOON) == 1
+    attempt = send(tried.pk, SOON)
+    assert attempt is not None
+    assert (attempt.outcome, "ENCRYPTION_KEYS does not hold" in attempt.error) == ("retry", True)
+    assert Delivery.objects.get(pk=taken.pk).state == "queued"
+    assert Sink.objects.get(pk=lost.pk).warning == attempt.error
 
 
 def test_a_dead_workers_delivery_is_sent_again_and_its_try_stays_without_an_outcome(
@@ -374,55 +394,6 @@ def test_the_message_is_about_what_is_left_where_its_alerts_are_gone(sink: Sink,
     data = httpserver.log[0][0].get_json()["data"]
     assert data["group"]["title"] == "Read sensitive file"
     assert len(data["alerts"]) == 1
-
-
-def test_a_person_sends_a_dead_letter_again_and_that_is_remembered(sink: Sink, bob: User) -> None:
-    delivery = owed(sink, state="failed", attempts_made=14)
-    assert deliveries.retry(delivery, bob, NOW)
-    delivery.refresh_from_db()
-    assert (delivery.state, delivery.next_attempt_at, delivery.settled_at) == ("queued", NOW, None)
-    entry = AuditEntry.objects.get()
-    assert (entry.user, entry.verb, entry.before) == (bob, "send again", {"state": "failed"})
-
-
-def test_what_is_on_its_way_is_not_sent_again_or_discarded(sink: Sink, bob: User) -> None:
-    delivery = owed(sink, state="sending", claim=uuid4(), lease_until=LATER)
-    assert not deliveries.retry(delivery, bob, NOW)
-    assert not deliveries.discard(delivery, bob, NOW)
-    assert not AuditEntry.objects.exists()
-
-
-def test_a_range_is_sent_again(sink: Sink, bob: User) -> None:
-    failed = [owed(sink, state="failed") for _ in range(3)]
-    owed(sink, state="sent")
-    ids = deliveries.retry_all(Delivery.objects.filter(state="failed"), bob, NOW)
-    assert ids == [delivery.pk for delivery in failed]
-    assert deliveries.due(NOW) == [sink.pk]
-    entry = AuditEntry.objects.get()
-    assert (entry.verb, entry.target) == ("send again", f"deliveries {ids[0]} to {ids[-1]}")
-    assert (entry.before, entry.after) == (
-        {"states": {"failed": 3}},
-        {"state": "queued", "deliveries": 3, "first": ids[0], "last": ids[-1]},
-    )
-
-
-def test_a_range_is_changed_up_to_a_bound_oldest_first(sink: Sink, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries, "MOST_IN_A_RANGE", 2)
-    failed = [owed(sink, state="failed").pk for _ in range(3)]
-    dead = Delivery.objects.filter(state="failed")
-    assert deliveries.retry_all(dead, bob, NOW) == failed[:2]
-    assert deliveries.discard_all(dead, bob, NOW) == failed[2:]
-    assert deliveries.discard_all(dead, bob, NOW) == []
-    assert AuditEntry.objects.count() == 2
-
-
-@pytest.mark.parametrize(("state", "done"), [("queued", True), ("failed", True), ("unknown", True), ("sent", False)])
-def test_a_person_discards_what_was_not_sent(sink: Sink, bob: User, state: str, done: bool) -> None:
-    delivery = owed(sink, state=state)
-    assert deliveries.discard(delivery, bob, NOW) is done
-    delivery.refresh_from_db()
-    assert (delivery.state == "discarded") is done
-    assert AuditEntry.objects.filter(verb="discard").exists() is done
 
 
 def test_a_mended_sink_sends_what_waits_at_once(sink: Sink) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from routing import backoff
-from routing.settling import HEALTHY, Settlement, settle
+from routing.settling import HEALTHY, HOUR, Settlement, settle
 from routing.sinks.base import Outcome, Verdict
 from routing.sinks.pagerduty import PagerDuty
 from routing.sinks.webhook import Webhook
@@ -12,7 +12,8 @@ from tests.build import NOW
 
 
 def settled(outcome: Outcome, **changes: Any) -> Settlement:
-    values = {"may_repeat": True, "attempts": 1, "failures": 0, "now": NOW, "seconds": 0.1, "roll": 0.5, **changes}
+    of_try = {"may_repeat": True, "attempts": 1, "age": HOUR, "now": NOW, "seconds": 0.1, "roll": 0.5}
+    values = {**of_try, "failures": 0, "failing_since": None, **changes}
     return settle(outcome, values.pop("sender", Webhook), **values)
 
 
@@ -28,7 +29,7 @@ def test_trouble_queues_it_again_for_later() -> None:
     assert (found.attempt, found.delivery["state"]) == ("retry", "queued")
     assert found.delivery["next_attempt_at"] == NOW + timedelta(seconds=5)
     assert found.sink == {"failures": 1, "last_error": "no luck", "failing_since": NOW}
-    assert "failing_since" not in settled(Outcome(Verdict.RETRY), failures=1).sink
+    assert "failing_since" not in settled(Outcome(Verdict.RETRY), failing_since=NOW).sink
 
 
 def test_the_fifth_trouble_in_a_row_leaves_the_sink_alone() -> None:
@@ -59,6 +60,25 @@ def test_the_last_attempt_gives_up(sender: Any, paging: bool) -> None:
     assert (found.attempt, found.delivery["state"], found.delivery["error"]) == ("failed", "failed", "still down")
 
 
+@pytest.mark.parametrize("verdict", [Verdict.RETRY, Verdict.CREDENTIALS])
+@pytest.mark.parametrize(("sender", "hours"), [(Webhook, 72), (PagerDuty, 5)])
+def test_what_was_tried_for_long_is_given_up_however_seldom_it_was(sender: Any, hours: int, verdict: Verdict) -> None:
+    young = settled(Outcome(verdict, "no"), sender=sender, age=hours * HOUR - timedelta(seconds=1))
+    assert young.delivery["state"] == "queued"
+    found = settled(Outcome(verdict, "no"), sender=sender, age=hours * HOUR)
+    assert (found.delivery["state"], found.delivery["error"]) == ("failed", f"Given up after {hours} hours. no")
+
+
+def test_refused_credentials_are_tried_for_as_long_as_anything_else() -> None:
+    found = settled(Outcome(Verdict.CREDENTIALS), attempts=1000, age=71 * HOUR)
+    assert found.delivery["state"] == "queued"
+
+
+def test_a_pager_is_not_left_alone_for_as_long_as_it_names() -> None:
+    found = settled(Outcome(Verdict.RETRY, retry_after=86_400.0), sender=PagerDuty)
+    assert found.sink["open_until"] <= NOW + timedelta(minutes=16)
+
+
 def test_refused_credentials_warn_and_wait_and_hold_back_the_others() -> None:
     found = settled(Outcome(Verdict.CREDENTIALS, "the token is wrong"))
     assert found.delivery["state"] == "queued"
@@ -67,16 +87,19 @@ def test_refused_credentials_warn_and_wait_and_hold_back_the_others() -> None:
     assert found.sink["open_until"] == found.delivery["next_attempt_at"]
 
 
-def test_a_receiver_that_is_gone_disables_the_sink_and_says_why() -> None:
+def test_a_receiver_that_is_gone_disables_the_sink_says_why_and_is_still_owed_it() -> None:
     found = settled(Outcome(Verdict.GONE, "The receiver says there is nothing at this address (410)"))
-    assert (found.delivery["state"], found.sink["enabled"]) == ("failed", False)
+    assert (found.delivery["state"], found.sink["enabled"]) == ("queued", False)
+    assert (found.attempt, found.delivery["next_attempt_at"]) == ("retry", NOW)
     assert "410" in found.sink["disabled_reason"]
 
 
-def test_what_is_never_accepted_fails_at_once_and_is_not_the_sinks_fault() -> None:
-    found = settled(Outcome(Verdict.FAILED, "400"))
+def test_what_is_never_accepted_fails_at_once_and_the_sink_warns_and_is_not_left_alone() -> None:
+    found = settled(Outcome(Verdict.FAILED, "400"), failures=4)
     assert (found.attempt, found.delivery["state"]) == ("failed", "failed")
-    assert "failures" not in found.sink
+    answers = {"failures": 0, "open_until": None, "warning": "400", "last_error": "400"}
+    assert found.sink == {**answers, "failing_since": NOW}
+    assert settled(Outcome(Verdict.FAILED, "400"), failing_since=NOW).sink == answers
 
 
 def test_what_may_have_arrived_is_unknown_where_repeats_are_forbidden() -> None:
@@ -89,4 +112,5 @@ def test_what_may_have_arrived_is_unknown_where_repeats_are_forbidden() -> None:
 
 def test_a_long_error_fits_the_sinks_columns() -> None:
     assert len(settled(Outcome(Verdict.GONE, "x" * 999)).sink["disabled_reason"]) <= 255
-    assert len(settled(Outcome(Verdict.CREDENTIALS, "x" * 999)).sink["warning"]) <= 255
+    for verdict in (Verdict.CREDENTIALS, Verdict.FAILED):
+        assert len(settled(Outcome(verdict, "x" * 999)).sink["warning"]) <= 255

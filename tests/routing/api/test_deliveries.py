@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from routing import deliveries
+from routing import resending
 from routing.models import Attempt, AuditEntry, Delivery, Sink
 from tests import build
 from tests.build import NOW, owed
@@ -112,7 +112,7 @@ def test_what_was_sent_is_sent_again_where_the_range_says_so(responder: Caller, 
 
 
 def test_a_range_is_discarded_in_parts(responder: Caller, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries, "MOST_IN_A_RANGE", 2)
+    monkeypatch.setattr(resending, "MOST_IN_A_RANGE", 2)
     for _ in range(3):
         owed(sink, state="failed")
     answers = [responder.json("POST", "/deliveries/discard", {"sink": sink.name}) for _ in range(2)]

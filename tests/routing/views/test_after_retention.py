@@ -6,14 +6,22 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from routing import deliveries, messages
+from routing import messages, resending
 from routing.models import ActionRun, Alert, Delivery, GroupedAlert
 from routing.sinks import base
 from tests.routing.views.conftest import Page
 from tests.routing.views.test_every_page import PAGES, address
 
 GONE = ["alert"]
-ABOUT_THEM = ["group-acknowledge", "group-withdraw", "group-comment", "run-deny", "delivery-retry", "delivery-discard"]
+ABOUT_THEM = [
+    "group-acknowledge",
+    "group-withdraw",
+    "group-comment",
+    "run-deny",
+    "delivery-retry",
+    "delivery-discard",
+    "delivery-try",
+]
 
 
 @pytest.fixture
@@ -65,7 +73,7 @@ def test_a_run_can_still_be_approved(as_user, bob, emptied: SimpleNamespace) -> 
 
 def test_a_message_sent_again_says_that_its_alerts_are_no_longer_kept(emptied: SimpleNamespace, alice) -> None:
     delivery = Delivery.objects.select_related("group", "route", "sink").get()
-    assert deliveries.retry(delivery, alice, timezone.now() + timedelta(days=40))
+    assert resending.retry(delivery, alice, timezone.now() + timedelta(days=40))
     message = messages.message_for(delivery, messages.alerts_of([delivery]))
     assert isinstance(message, base.Message)
     assert "no longer kept" in message.alerts[0].output

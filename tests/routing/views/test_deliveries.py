@@ -1,12 +1,14 @@
 """The log of deliveries and the dead letters."""
 
+import re
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
 
 from routing.delivery_filters import DEAD
-from routing.models import AuditEntry, Delivery
+from routing.models import AuditEntry, Delivery, Sink
 from tests import build
 
 
@@ -61,7 +63,7 @@ def test_a_dead_letter_is_sent_again_or_discarded(as_user, bob, world: SimpleNam
 def test_what_is_being_sent_is_left_alone(as_user, bob) -> None:
     delivery = dead(build.sink("slack"), state="sending")
     client = as_user(bob)
-    for verb in ("retry", "discard"):
+    for verb in ("retry", "try", "discard"):
         answer = client.post(f"/deliveries/{delivery.pk}/{verb}/", follow=True)
         assert "at this moment" in answer.content.decode()
     delivery.refresh_from_db()
@@ -79,7 +81,7 @@ def test_what_the_filters_show_is_sent_again_but_no_tests(as_user, bob) -> None:
     one, two = build.sink("slack", name="One"), build.sink("webhook", name="Two")
     mine, test, other = dead(one), dead(one, event="test"), dead(two)
     answer = as_user(bob).post("/deliveries/retry/", {"sink": one.pk, "state": DEAD}, follow=True)
-    assert "1 delivery is sent again" in answer.content.decode()
+    assert "1 delivery is queued again" in answer.content.decode()
     assert answer.redirect_chain[0][0] == f"/deliveries/?state=failed%2Cunknown&sink={one.pk}"
     states = dict(Delivery.objects.values_list("pk", "state"))
     assert states == {mine.pk: "queued", test.pk: "failed", other.pk: "failed"}
@@ -92,6 +94,46 @@ def test_what_the_filters_show_is_discarded(as_user, bob) -> None:
     assert "2 deliveries are discarded" in answer.content.decode()
     states = dict(Delivery.objects.values_list("pk", "state"))
     assert states == {**{letter.pk: "discarded" for letter in letters}, sent.pk: "sent"}
+
+
+def test_what_was_held_back_is_sent_with_a_range_only_where_its_state_is_named(as_user, bob) -> None:
+    sink = build.sink("slack")
+    held, away, letter = (dead(sink, state=state) for state in ("suppressed", "discarded", "failed"))
+    client = as_user(bob)
+    shown = client.get(f"/deliveries/?sink={sink.pk}")
+    counts = [(words, states) for words, _, _, states in shown.context["changes"]]
+    assert counts == [("Send again", "1 failed"), ("Discard", "1 failed")]
+    assert "<span>1 failed</span>" in shown.content.decode()
+    client.post("/deliveries/retry/", {"sink": sink.pk})
+    states = {held.pk: "suppressed", away.pk: "discarded", letter.pk: "queued"}
+    assert dict(Delivery.objects.values_list("pk", "state")) == states
+    named = client.get("/deliveries/?state=suppressed").context["changes"]
+    assert [(words, states) for words, _, _, states in named] == [("Send again", "1 suppressed")]
+    client.post("/deliveries/retry/", {"state": "suppressed"})
+    assert dict(Delivery.objects.values_list("pk", "state")) == {**states, held.pk: "queued"}
+
+
+def test_who_only_looks_is_offered_no_change(as_user, carol) -> None:
+    sink = build.sink("slack")
+    dead(sink)
+    assert as_user(carol).get(f"/deliveries/?sink={sink.pk}").context["changes"] == []
+
+
+def test_what_holds_back_a_delivery_that_is_sent_again_is_said(as_user, bob) -> None:
+    sink = build.sink("slack", open_until=timezone.now() + timedelta(hours=20), failing_since=timezone.now())
+    letter = dead(sink)
+    client, address = as_user(bob), f"/deliveries/{letter.pk}/"
+    text = client.post(f"{address}retry/", follow=True).content.decode()
+    assert "It waits to be sent again." in text
+    assert re.search("The sink a slack is in trouble and is left alone for (20 h|19 h 59 min)", text)
+    assert f'action="{address}try/"' in text
+    text = client.post(f"{address}try/", follow=True).content.decode()
+    assert "It is tried within a second." in text
+    assert "left alone" not in text
+    Sink.objects.update(enabled=False)
+    text = client.get(address).content.decode()
+    assert "until somebody presses Resume" in text
+    assert f'action="{address}try/"' not in text
 
 
 @pytest.mark.parametrize("said", [{}, {"sink": "  "}, {"state": "nonsense"}, {"since": "yesterday"}])

@@ -47,6 +47,7 @@ POSTS = {
     "deliveries-retry",
     "deliveries-discard",
     "delivery-retry",
+    "delivery-try",
     "delivery-discard",
     "token-revoke",
     "audit-verify",
