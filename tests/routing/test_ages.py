@@ -95,6 +95,19 @@ def test_refused_credentials_are_tried_for_three_days(httpserver: HTTPServer, bo
     assert timedelta(hours=71) < until_it_is_given_up() < timedelta(hours=74)
 
 
+def test_what_is_sent_again_is_not_as_old_as_it_was_made(httpserver: HTTPServer, bob: User) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_data("", 503)
+    sink = build.sink("webhook", secrets={"url": httpserver.url_for("/hook")})
+    made = NOW - timedelta(days=2)
+    delivery = owed(sink, state="failed", created_at=made, attempts_made=1)
+    Attempt.objects.create(delivery=delivery, number=1, started_at=made)
+    resending.retry(delivery, bob, NOW)
+    for days in (0, 2):
+        deliveries.send_next(sink.pk, 1, NOW + timedelta(days=days))
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts_made) == ("queued", 2)
+
+
 @pytest.mark.parametrize("tried", [(), (8,), (9, 8)])
 def test_what_a_sink_that_was_off_held_back_for_days_is_tried_more_than_once(
     httpserver: HTTPServer, tried: tuple[int, ...]

@@ -83,6 +83,23 @@ def test_one_that_lost_messages_of_late_is_told_of(sink: Sink, fields: dict, tol
     assert failing.tell(NOW) == told
 
 
+def test_what_it_lost_hours_ago_is_not_told_of_again(sink: Sink) -> None:
+    Sink.objects.update(failing_since=NOW - 3 * failing.AGAIN)
+    Delivery.objects.update(state="failed", settled_at=NOW - 2 * failing.AGAIN)
+    assert failing.tell(NOW) == 0
+
+
+def test_a_failure_after_a_success_of_the_same_claim_begins_anew(httpserver: HTTPServer) -> None:
+    sink = build.sink(secrets={"url": httpserver.url_for("/hook")}, failures=1, failing_since=NOW - 60 * MINUTE)
+    owed(sink), owed(sink)
+    for status in (200, 503):
+        httpserver.expect_ordered_request("/hook").respond_with_data("", status)
+    assert len(deliveries.send_next(sink.pk, 2, NOW)) == 2
+    sink.refresh_from_db()
+    assert sink.failing_since is not None
+    assert sink.failing_since >= NOW
+
+
 def test_one_that_rejects_everything_is_told_of_and_one_odd_message_among_others_is_not(
     httpserver: HTTPServer,
 ) -> None:

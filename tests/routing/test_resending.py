@@ -131,6 +131,11 @@ def test_a_persons_wish_lets_one_message_through_to_a_sink_that_is_left_alone(si
     assert AuditEntry.objects.get().verb == "try now"
 
 
+def test_a_sink_that_works_is_not_taken_for_one_in_trouble(sink: Sink, bob: User) -> None:
+    assert resending.try_now(owed(sink), bob, NOW)
+    assert Sink.objects.get().open_until is None
+
+
 @pytest.mark.parametrize("state", ["failed", "sent", "sending"])
 def test_only_what_waits_is_tried_now(sink: Sink, bob: User, state: str) -> None:
     Sink.objects.update(open_until=LATER)

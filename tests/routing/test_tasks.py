@@ -183,6 +183,15 @@ def test_a_sweep_takes_back_what_a_dead_worker_held(queued: Queued, now: Any) ->
     assert queued("deliver") == 1
 
 
+def test_a_sweep_gives_up_pages_that_are_too_late(queued: Queued, now: Any) -> None:
+    long_ago = now - timedelta(hours=5)
+    page = build.owed(build.sink("pagerduty"), created_at=long_ago, next_attempt_at=long_ago)
+    tasks.sweep()
+    page.refresh_from_db()
+    assert page.state == "failed"
+    assert queued("deliver") == 0
+
+
 def test_a_sweep_expires_what_nobody_approved(queued: Queued, now: Any) -> None:
     route = build.route()
     build.sensor()
