@@ -69,20 +69,23 @@ class _Sinks(Definition[Sink, SinkShape]):
         _check_templates(said, kind)
         same = ("name", "kind", "enabled", "most_per_minute", "title_template", "body_template")
         columns = {**{name: getattr(said, name) for name in same}, "config": options}
-        # The key may be found again; what cannot be read is replaced only by what somebody entered.
-        return columns if unreadable(row) and not said.secrets else {**columns, "secrets": secrets}
+        # The key may be found again; what cannot be read is replaced only by what somebody entered, or goes with the
+        # address that it was entered for.
+        lost = unreadable(row) and not said.secrets
+        stays = lost and not _moved(fields(kind.Config), kinds.known(kind.Config, row.config), options)
+        return columns if stays else {**columns, "secrets": secrets}
 
     def check_given(self, row: Sink, columns: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
         """A stored secret goes nowhere else than where it was entered for: nobody could read it here, but who changes
         an address could have it sent to a server of their own.
         """
-        options = sinks.kinds()[row.kind].Config
-        before = {**kinds.known(options, row.config), **row.secrets}
-        moved = _moved(fields(options), before, {**columns["config"], **columns["secrets"]})
+        options, stored, kept = sinks.kinds()[row.kind].Config, _stored(row), columns.get("secrets", {})
+        before = {**kinds.known(options, row.config), **stored}
+        moved = _moved(fields(options), before, {**columns["config"], **kept})
         named = changes.get("secrets") or {}
         for option in fields(options) if moved else ():
             # An address that is secret goes nowhere but there.
-            stays = option.name in row.secrets.keys() & columns["secrets"].keys() and not option.metadata["place"]
+            stays = option.name in stored.keys() & kept.keys() and not option.metadata["place"]
             if stays and not _is_new(named.get(option.name)):
                 raise Fault(
                     f"secrets.{option.name}",

@@ -55,6 +55,9 @@ def test_secrets_that_cannot_be_read_are_replaced_only_by_new_ones(erin: User) -
     assert unreadable(Sink.objects.get(name="renamed"))
     saved(erin, log, secrets={"password": "new"})
     assert Sink.objects.get(name="renamed").secrets == {"password": "new"}
+    build.lost_secrets(log)
+    saved(erin, log, options={"brokers": "elsewhere:1"})
+    assert Sink.objects.get(name="renamed").secrets == {}
     definitions.delete(SINKS, sink, erin, NOW)
 
 
