@@ -5,6 +5,7 @@ then nothing may be acknowledged. It belongs to one thread (see `groupcommit`).
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from enum import Enum
 from uuid import UUID
@@ -64,11 +65,9 @@ class Intake:
 
     def _store_or_split(self, rows: Sequence[Row], now: datetime) -> list[Outcome]:
         """One transaction; where a value spoils it, halves, so that only the spoiling alert is refused."""
-        try:
+        with suppress(*UNSTORABLE):
             return self._commit(rows, now)
-        except UNSTORABLE:
-            # Perhaps only a sensor was deleted behind our back; then the second try succeeds.
-            self._presence.forget()
+        # Once more: where their day is made at this moment, PostgreSQL refuses what was on its way to the default one.
         try:
             return self._commit(rows, now)
         except UNSTORABLE as error:

@@ -268,6 +268,19 @@ def test_what_is_posted_while_its_day_is_made_is_stored_once(committed: None) ->
 
 @on_postgresql
 @pytest.mark.django_db(transaction=True)
+def test_a_single_alert_that_is_posted_while_its_day_is_made_is_not_refused(committed: None) -> None:
+    intake = Intake()
+    intake._days_known_until = NOW + DAY
+    with transaction.atomic():
+        days._make_partition(Alert, TODAY)
+        posting = elsewhere(store, intake, NOW, posted(NOW))
+        until_somebody_waits(posting)
+    assert posting.result(WAIT) == [Outcome.ACCEPTED]
+    assert where(Alert.objects.get()) == "routing_alert_20261123"
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
 def test_a_day_is_made_beside_a_worker_that_reads_alerts_and_then_groups_them(committed: None) -> None:
     alert, group = build.alert(time=NOW), build.group(build.route())
     with transaction.atomic():
