@@ -13,7 +13,7 @@ from routing import endings
 from routing.holds import Holds
 from routing.looking import end
 from routing.models import Alert, AlertGroup, Delivery, GroupedAlert
-from routing.placing import At, Place, add, look_at
+from routing.placing import At, Place, add, begin_anew, look_at
 from routing.tree import Tree
 
 UNRESOLVED = (AlertGroup.State.FIRING, AlertGroup.State.ACKNOWLEDGED)
@@ -128,11 +128,14 @@ def follow(
 def _hear(group: AlertGroup, place: Place, looked_after: set[str], now: datetime) -> None:
     """It fires on: by the time that its route leaves it, or anew where it was resolved. Who sweeps tells it then."""
     if group.state == AlertGroup.State.RESOLVED:
-        for number, alert in enumerate(place.alerts, group.count + 1):
-            group.members.filter(alert=alert).update(routed_at=now, number=number)
+        begin_anew(group, place.alerts[0], now)
+        for number, alert in enumerate(place.alerts, 1):
+            group.members.filter(alert=alert).update(routed_at=group.first_seen_at, number=number)
         add(group, place, looked_after, now)
         return
-    group.members.filter(alert__among=[alert.pk for alert in place.alerts]).update(routed_at=now)
+    group.members.filter(alert__among=[alert.pk for alert in place.alerts]).update(
+        routed_at=max(now, group.first_seen_at)
+    )
     group.last_seen_at = now
     look = look_at(group, place.node, now)
     group.next_flush_at = min(group.next_flush_at or look, look)
@@ -144,4 +147,4 @@ def _let_precede(group: AlertGroup, ended: Sequence[Alert], ends: Mapping[What, 
     for alert in ended:
         by_time.setdefault(ends[_what(alert)].received_at, []).append(alert.pk)
     for time, alerts in by_time.items():
-        group.members.filter(alert__among=alerts, routed_at__gt=time).update(routed_at=time)
+        group.members.filter(alert__among=alerts, routed_at__gt=time).update(routed_at=max(time, group.first_seen_at))

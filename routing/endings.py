@@ -48,7 +48,7 @@ def lasting(group: AlertGroup, node: Node, now: datetime) -> Node:
     """
     if not node.resolve_after or now < group.last_seen_at + timedelta(seconds=node.resolve_after):
         return node
-    newest = group.members.order_by("-number").values_list("alert__source", flat=True)[:MOST]
+    newest = group.current.order_by("-number").values_list("alert__source", flat=True)[:MOST]
     if SOURCE not in set(newest) or not lasts(group, now):
         return node
     return replace(node, resolve_after=max(node.resolve_after, int(LASTS.total_seconds())))

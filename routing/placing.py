@@ -21,6 +21,7 @@ _CHANGED = {
     "priority": "int2",
     "state": "text",
     "count": "int4",
+    "first_seen_at": "timestamptz",
     "last_seen_at": "timestamptz",
     "next_flush_at": "timestamptz",
     "told_at": "timestamptz",
@@ -66,7 +67,10 @@ def places_of(alerts: Iterable[Alert], tree: Tree) -> dict[At, Place]:
 
 
 def groups_of(places: dict[At, Place], also: Collection[int] = ()) -> dict[At, AlertGroup]:
-    """The groups, made where they are not there yet, and `also` others, locked until this transaction ends."""
+    """The groups, made where they are not there yet, begun anew where they are resolved; and `also` others.
+
+    All are locked until this transaction ends.
+    """
     routes, keys = {route for route, _ in places}, {key for _, key in places}
     wanted = AlertGroup.objects.filter(route_id__in=routes, key__among=keys)
     known = set(wanted.values_list("route_id", "key"))
@@ -77,7 +81,11 @@ def groups_of(places: dict[At, Place], also: Collection[int] = ()) -> dict[At, A
     if also:
         wanted |= AlertGroup.objects.filter(pk__among=also)
     locked = {(group.route_id, group.key): group for group in bulk.read(wanted.order_by("id").select_for_update())}
-    return {at: group for at, group in locked.items() if at in places or group.pk in also}
+    groups = {at: group for at, group in locked.items() if at in places or group.pk in also}
+    for at, place in places.items():
+        if groups[at].state == AlertGroup.State.RESOLVED:
+            begin_anew(groups[at], place.alerts[0], place.alerts[0].received_at)
+    return groups
 
 
 def _new_group(place: Place, key: str) -> AlertGroup:
@@ -94,6 +102,15 @@ def _new_group(place: Place, key: str) -> AlertGroup:
     )
 
 
+def begin_anew(group: AlertGroup, first: Alert, since: datetime) -> None:
+    """A resolved group fires again: what it says of itself is about this life."""
+    group.state, group.told_at, group.next_flush_at = AlertGroup.State.FIRING, None, None
+    group.count, group.told_count, group.priority = 0, 0, first.priority
+    # An alert that was received before the end and is routed after it is of this life, not of the one before.
+    group.first_seen_at = max(since, group.resolved_at or since)
+    group.resolved_at = None
+
+
 def acknowledged(alerts: Iterable[Alert]) -> set[str]:
     """The fingerprints among these that somebody looks after."""
     fingerprints = {alert.fingerprint for alert in alerts}
@@ -103,10 +120,7 @@ def acknowledged(alerts: Iterable[Alert]) -> set[str]:
 def add(group: AlertGroup, place: Place, looked_after: set[str], now: datetime) -> list[Alert] | None:
     """Count the new alerts in; returns the untold ones, None where there are older ones that must be read."""
     newest = place.alerts[-1]
-    fresh = group.state == AlertGroup.State.RESOLVED or group.count == 0
-    if fresh:
-        group.state, group.told_at, group.resolved_at = AlertGroup.State.FIRING, None, None
-        group.told_count, group.next_flush_at = group.count, None
+    fresh = group.count == 0
     alone = group.count == group.told_count
     group.count += len(place.alerts)
     unheard = [alert for alert in place.alerts if alert.fingerprint not in looked_after]
@@ -133,7 +147,8 @@ def look_at(group: AlertGroup, node: Node, now: datetime) -> datetime:
 def join(places: Mapping[At, Place], groups: Mapping[At, AlertGroup], now: datetime) -> None:
     """Write down which alerts each group got now, and the version of the route that took them."""
     rows = [
-        (alert.pk, groups[at].pk, now, place.node.route.version, number)
+        # Clocks differ, and what is routed now is of this life.
+        (alert.pk, groups[at].pk, max(now, groups[at].first_seen_at), place.node.route.version, number)
         for at, place in places.items()
         for number, alert in enumerate(place.alerts, groups[at].count + 1)
     ]

@@ -17,7 +17,7 @@ def newest_alerts(group: AlertGroup, most: int = 0) -> list[Alert]:
     An alert that was long under way came late: by its own time others, which were told, are newer.
     """
     most = most or max(1, min(group.count - group.told_count, MOST_ALERTS))
-    members = group.members.order_by("-number").select_related("alert__sensor")[:most]
+    members = group.current.order_by("-number").select_related("alert__sensor")[:most]
     return [member.alert for member in members][::-1]
 
 

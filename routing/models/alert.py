@@ -126,10 +126,12 @@ class AlertGroup(models.Model):
     """The newest alert's."""
     title = models.CharField(max_length=255)
     priority = models.PositiveSmallIntegerField(choices=PRIORITIES)
-    """The most severe one seen."""
+    """The most severe one of this life."""
     state = models.CharField(max_length=16, choices=State.choices, default=State.FIRING)
     count = models.PositiveIntegerField(default=0)
+    """The alerts of this life."""
     first_seen_at = models.DateTimeField()
+    """When this life began: the group's first alert, or the first one after the group was resolved."""
     last_seen_at = models.DateTimeField()
     next_flush_at = models.DateTimeField(null=True)
     """When the group must be looked at again; null: nothing is new."""
@@ -162,6 +164,11 @@ class AlertGroup(models.Model):
     def get_absolute_url(self) -> str:
         return f"/groups/{self.pk}/"
 
+    @property
+    def current(self) -> "models.QuerySet[GroupedAlert]":
+        """The places of this life's alerts. Those of earlier lives bear the same numbers, and are older."""
+        return self.members.filter(routed_at__gte=self.first_seen_at, number__lte=self.count)
+
 
 class GroupedAlert(models.Model):
     """An alert's place in a group. Cut into days like the alerts."""
@@ -174,7 +181,8 @@ class GroupedAlert(models.Model):
         AlertGroup, on_delete=models.CASCADE, related_name="members", db_constraint=False, db_index=False
     )
     routed_at = models.DateTimeField()
-    """Of what its sender says again (`routing.continuing`): when it was said last."""
+    """Never before the group's `first_seen_at`. Of what its sender says again (`routing.continuing`): when it was said
+    last."""
     route_version = models.PositiveIntegerField()
     """The version of the route that took the alert."""
     number = models.PositiveIntegerField(default=0)

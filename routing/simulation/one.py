@@ -16,7 +16,7 @@ from routing.holds import Hold, Holds
 from routing.lookups import Tables
 from routing.matching import Match, RuleError
 from routing.models import ActionRun, Alert, AlertGroup, Delivery, Sink
-from routing.placing import Place, acknowledged, add
+from routing.placing import Place, acknowledged, add, begin_anew
 from routing.tree import Node, Tree
 from sensor.rules.explain import Part, explain_condition
 
@@ -210,6 +210,8 @@ def _group(node: Node, alert: Alert) -> AlertGroup:
     labels = labels_of(str(alert.uuid), node.group_by, partial(matching.value_of, alert))
     key = key_of(labels)
     stored = AlertGroup.objects.filter(route_id=node.key, key=key).first()
+    if stored and stored.state == AlertGroup.State.RESOLVED:
+        begin_anew(stored, alert, alert.received_at)
     return stored or AlertGroup(
         route=node.route,
         key=key,

@@ -111,6 +111,13 @@ def test_a_group_that_is_there_is_joined_and_told_when_its_time_comes() -> None:
     assert group.count == 1
 
 
+def test_a_group_that_is_over_begins_anew() -> None:
+    build.group(route(), key=KEY, state="resolved", count=7, told_count=7, told_at=NOW - HOUR)
+    one = taken()
+    assert (one.group.state, one.group.count) == ("firing", 1)
+    assert (one.told_at, one.reason) == (NOW + 30 * SECOND, "first alert of the group")
+
+
 def test_a_group_that_collects_already_is_told_as_soon_as_it_was_to_be() -> None:
     build.group(route(), key=KEY, next_flush_at=NOW + SECOND)
     assert taken().told_at == NOW + SECOND
