@@ -19,7 +19,7 @@ from django.db.models import Model, QuerySet
 from psycopg.types.json import set_json_loads
 
 from routing.admission import Row
-from routing.models import Unrouted
+from routing.models import Alert, Sensor, Unrouted
 
 Stored = TypeVar("Stored", bound=Model)
 Columns = Mapping[str, str]
@@ -104,6 +104,15 @@ def read(wanted: QuerySet[Stored]) -> list[Stored]:
         set_json_loads(msgspec.json.decode, cursor)
         cursor.execute(statement, values, binary=True)
         return [wanted.model.from_db(connection.alias, names, row) for row in cursor]
+
+
+def read_alerts(wanted: QuerySet[Alert]) -> list[Alert]:
+    """Alerts with their sensors. A few sensors sent them all; with a join each row would carry its sensor."""
+    found = read(wanted)
+    sensors = Sensor.objects.in_bulk({alert.sensor_id for alert in found} - {None})
+    for alert in found:
+        alert.sensor = sensors.get(alert.sensor_id)
+    return found
 
 
 def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> None:

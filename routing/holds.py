@@ -3,16 +3,20 @@
 What holds an alert makes it not worth telling: it is not told later either. What holds a route only makes it wait.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from routing import silences, windows
+from django.db.models import Q, QuerySet
+
+from routing import bulk, silences, windows
 from routing.inhibition import Inhibitions
 from routing.intervals import FARTHEST
 from routing.lookups import Tables
-from routing.matching import silence_for
+from routing.matching import RuleError, silence_for
 from routing.models import Alert
+from routing.searching import search
 from routing.tree import Node
 
 
@@ -24,6 +28,8 @@ class Hold:
     until: datetime
     waits: bool = False
     """Whether what it holds is told later."""
+    condition: str | None = field(default=None, compare=False)
+    """It holds all alerts for which this holds; None where there is more to it."""
 
 
 class Holds:
@@ -58,11 +64,34 @@ class Holds:
             self._of_alerts[alert.pk] = self.hushed(alert) or self._inhibited(alert)
         return self._of_alerts[alert.pk]
 
+    def first_free(self, held: Alert, chunks: Iterable[QuerySet[Alert]]) -> list[Alert]:
+        """Those that nothing holds, of the first chunk that has any; nothing is remembered, for they may be very many.
+
+        Most are held by what holds `held`, the one that came after them, and the database leaves these out if it can.
+        """
+        beside = Q()
+        left_out: list[str] = []
+        for chunk in chunks:
+            hold = next(self._holding(held), None)
+            if hold and hold.condition is not None and hold.condition not in left_out:
+                if not hold.condition.strip():
+                    break
+                # What is too much to search for at once, or cannot be, is left to us.
+                with suppress(RuleError):
+                    beside = search(" and ".join(f"not ({one})" for one in [*left_out, hold.condition])).query
+                    left_out.append(hold.condition)
+            keys = list(chunk.filter(beside).order_by("pk").values_list("pk", flat=True))
+            found = bulk.read_alerts(Alert.objects.filter(pk__among=keys).order_by("pk"))
+            self.expect(found)
+            if free := [alert for alert in found if not next(self._holding(alert), None)]:
+                return free
+            held = found[-1] if found else held
+        return []
+
     def each_of(self, alert: Alert) -> list[Hold]:
         """Everything that holds an alert: a silence, a maintenance window, an inhibition."""
         self._tables.enrich([alert])
-        found = (self._silenced(alert), self._maintained(alert), self._inhibited(alert))
-        return [hold for hold in found if hold]
+        return list(self._holding(alert))
 
     def hushed(self, alert: Alert) -> Hold | None:
         """The silence or the maintenance window of an alert: then it asks for no response action either."""
@@ -77,14 +106,19 @@ class Holds:
             self._of_routes[node.key] = muted(node, self._now)
         return self._of_routes[node.key]
 
+    def _holding(self, alert: Alert) -> Iterator[Hold]:
+        for look in (self._silenced, self._maintained, self._inhibited):
+            if hold := look(alert):
+                yield hold
+
     def _silenced(self, alert: Alert) -> Hold | None:
         silence = silence_for(alert, self._silences, self._now) if self._silences else None
-        return Hold(f"silenced {silence}", silence.ends_at) if silence else None
+        return Hold(f"silenced {silence}", silence.ends_at, condition=silence.condition) if silence else None
 
     def _maintained(self, alert: Alert) -> Hold | None:
         for window in self._windows:
             if window.takes(alert):
-                return Hold(f"maintenance {window.name}", window.until)
+                return Hold(f"maintenance {window.name}", window.until, condition=window.condition)
         return None
 
     def _inhibited(self, alert: Alert) -> Hold | None:

@@ -59,8 +59,7 @@ def end(group: AlertGroup, node: Node, holds: Holds, now: datetime) -> list[Deli
 def _tell(
     group: AlertGroup, node: Node, alerts: Sequence[Alert], reason: NotifyReason, holds: Holds, now: datetime
 ) -> list[Delivery]:
-    held = [holds.of_alert(alert) for alert in alerts]
-    free = [alert for alert, hold in zip(alerts, held, strict=True) if hold is None]
+    free = _free(group, alerts, holds)
     hold = holds.of_route(node) if free else None
     if hold:
         return _wait(group, node, free, hold, now)
@@ -68,13 +67,20 @@ def _tell(
     if free:
         owed = tellings.tell(group, node, free, reason, now)
     else:
-        newest = held[-1] if held else None
+        newest = holds.of_alert(alerts[-1]) if alerts else None
         owed = tellings.suppress(group, node, alerts, newest.reason if newest else "no alerts", now)
     # A repeat that something holds waits for the next one.
     if free or reason is NotifyReason.REPEAT:
         group.told_at = now
     group.told_count = group.count
     return owed
+
+
+def _free(group: AlertGroup, alerts: Sequence[Alert], holds: Holds) -> list[Alert]:
+    """Those that nothing holds. A flood that is held must not hide the one before it that is not."""
+    if free := [alert for alert in alerts if holds.of_alert(alert) is None]:
+        return free
+    return holds.first_free(alerts[-1], tellings.untold_before(group, len(alerts))) if alerts else []
 
 
 def _wait(group: AlertGroup, node: Node, alerts: Sequence[Alert], hold: Hold, now: datetime) -> list[Delivery]:

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from routing import approvals, backlog, bulk, continuing, deliveries, metrics, tracing
 from routing.holds import Holds
 from routing.looking import look
-from routing.models import Alert, AlertGroup, Delivery, Sensor, Unrouted
+from routing.models import Alert, AlertGroup, Delivery, Unrouted
 from routing.placing import At, Place, acknowledged, add, groups_of, join, places_of, store
 from routing.tree import current
 from routing.turns import Turn, take
@@ -162,11 +162,7 @@ def _take(limit: int, lane: int, passing: Iterable[UUID]) -> list[Alert]:
     order = backlog.longest(lane, limit, passing)
     mine = Unrouted.objects.filter(pk__among=order)
     mine._raw_delete(mine.db)
-    found = {alert.pk: alert for alert in bulk.read(Alert.objects.filter(pk__among=order))}
-    # A few sensors sent them all; with a join each row would carry its sensor.
-    sensors = Sensor.objects.in_bulk({alert.sensor_id for alert in found.values()} - {None})
-    for alert in found.values():
-        alert.sensor = sensors.get(alert.sensor_id)
+    found = {alert.pk: alert for alert in bulk.read_alerts(Alert.objects.filter(pk__among=order))}
     return [found[pk] for pk in order if pk in found]
 
 

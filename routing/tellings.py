@@ -1,7 +1,9 @@
 """The rows that telling a group makes: one delivery for each sink of its route."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+
+from django.db.models import QuerySet
 
 from routing import escalation, sinks
 from routing.messages import MOST_ALERTS
@@ -9,6 +11,8 @@ from routing.models import Acknowledgement, Alert, AlertGroup, Assignment, Deliv
 from routing.tree import Node, Step
 
 REASON_LENGTH = 64
+CHUNK = 2_000
+"""Alerts that are looked at together where there may be very many."""
 
 
 def newest_alerts(group: AlertGroup, most: int = 0) -> list[Alert]:
@@ -19,6 +23,13 @@ def newest_alerts(group: AlertGroup, most: int = 0) -> list[Alert]:
     most = most or max(1, min(group.count - group.told_count, MOST_ALERTS))
     members = group.current.order_by("-number").select_related("alert__sensor")[:most]
     return [member.alert for member in members][::-1]
+
+
+def untold_before(group: AlertGroup, newest: int) -> Iterator[QuerySet[Alert]]:
+    """The alerts that were not told yet, without so many of the newest, in chunks, the newest one first."""
+    for top in range(group.count - newest, group.told_count, -CHUNK):
+        numbers = (max(top - CHUNK, group.told_count) + 1, top)
+        yield Alert.objects.filter(pk__in=group.current.filter(number__range=numbers).values("alert"))
 
 
 def tell(

@@ -17,6 +17,7 @@ class ActiveWindow:
     """A window that holds now."""
 
     name: str
+    condition: str
     predicate: Predicate
     until: datetime
 
@@ -32,7 +33,7 @@ def active(now: datetime) -> list[ActiveWindow]:
         until = holds_until(window, now)
         predicate = compiled(window.condition, f"maintenance window {window.name}") if until else None
         if until and predicate:
-            found.append(ActiveWindow(window.name, predicate, until))
+            found.append(ActiveWindow(window.name, window.condition, predicate, until))
     return found
 
 

@@ -8,9 +8,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from routing import tree
+from routing import bulk, holds, tree
 from routing.holds import Hold, Holds, muted
-from routing.models import Inhibition, MaintenanceWindow, Silence, TimeInterval
+from routing.lookups import digest_of
+from routing.models import Alert, Inhibition, Lookup, MaintenanceWindow, Silence, TimeInterval
+from routing.searching import search
 from tests import build
 from tests.build import NOW
 
@@ -109,3 +111,76 @@ def test_intervals_mute_a_route(mute: list[str], active: list[str], expected: Ho
     assert said == expected
     assert found is None or found.waits
     assert Holds(NOW).of_route(node) == found
+
+
+class TestFirstFree:
+    """Of alerts that are given in chunks, those of the first chunk with one that nothing holds."""
+
+    def first_free(self, *chunks: list[Alert]) -> list[Alert]:
+        held = build.alert(rule="Noise")
+        querysets = [Alert.objects.filter(pk__in=[alert.pk for alert in chunk]) for chunk in chunks]
+        return Holds(NOW).first_free(held, querysets)
+
+    @pytest.fixture
+    def read(self, monkeypatch: pytest.MonkeyPatch) -> list[list[Alert]]:
+        """What the database gave of each chunk."""
+        given: list[list[Alert]] = []
+        monkeypatch.setattr(bulk, "read_alerts", lambda wanted: given.append(list(wanted)) or given[-1])
+        return given
+
+    @pytest.fixture
+    def chunks(self) -> list[list[Alert]]:
+        noise = [[build.alert(rule="Noise") for _ in range(3)] for _ in range(2)]
+        return [*noise, [build.alert(), build.alert(rule="Noise"), build.alert()], [build.alert()]]
+
+    def test_the_silenced_are_left_out(self, chunks: list[list[Alert]], bob: User) -> None:
+        silence(bob, condition="alert.rule = Noise")
+        assert self.first_free(*chunks) == [chunks[2][0], chunks[2][2]]
+        assert self.first_free(*chunks[:2]) == []
+
+    def test_the_database_leaves_out_what_it_can(
+        self, chunks: list[list[Alert]], bob: User, read: list[list[Alert]]
+    ) -> None:
+        silence(bob, condition="alert.rule = Noise")
+        self.first_free(*chunks)
+        assert read == [[], [], [chunks[2][0], chunks[2][2]]]
+
+    @pytest.mark.parametrize(
+        "condition",
+        [
+            "alert.rule glob No*se",
+            "alert.rule = Noise or alert.hostname glob x*",
+            "alert.lookup[t.c] = x",
+            " or ".join(["alert.rule = Noise"] * 2_001),
+        ],
+    )
+    def test_so_is_what_only_a_function_can_tell(self, condition: str, chunks: list[list[Alert]], bob: User) -> None:
+        Lookup.objects.create(name="t", text="alert.rule,c\nNoise,x\n", digest=digest_of("alert.rule,c\nNoise,x\n"))
+        silence(bob, condition=condition)
+        assert self.first_free(*chunks) == [chunks[2][0], chunks[2][2]]
+
+    def test_in_maintenance_of_everything_nothing_is_free_or_read(
+        self, chunks: list[list[Alert]], read: list[list[Alert]]
+    ) -> None:
+        window(condition="")
+        assert self.first_free(*chunks) == []
+        assert read == []
+
+    def test_each_may_be_held_by_something_else(
+        self, chunks: list[list[Alert]], bob: User, read: list[list[Alert]]
+    ) -> None:
+        others = [alert.pk for alert in (*chunks[1], chunks[2][1])]
+        Alert.objects.filter(pk__in=others).update(rule="Other")
+        silence(bob, condition="alert.rule = Noise")
+        window(condition="alert.rule = Other")
+        assert self.first_free(*chunks) == [chunks[2][0], chunks[2][2]]
+        assert [len(found) for found in read] == [0, 3, 2]
+
+    def test_a_condition_is_searched_for_once(
+        self, chunks: list[list[Alert]], bob: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        silence(bob, condition="alert.rule glob No*se")
+        asked: list[str] = []
+        monkeypatch.setattr(holds, "search", lambda text: asked.append(text) or search(text))
+        self.first_free(*chunks)
+        assert asked == ["not (alert.rule glob No*se)"]

@@ -135,6 +135,17 @@ class TestMuted:
         assert ActionRun.objects.get().state == "awaiting_approval"
 
 
+def test_a_repeat_that_is_silenced_waits_for_the_next_one(route: Route, bob: User) -> None:
+    Route.objects.update(repeat_interval=HOUR, resolve_after=10 * HOUR)
+    fire(0)
+    silences.create("alert.hostname = node-1", at(HOUR + 30 * MINUTE), bob, "", NOW)
+    for seconds in (HOUR, HOUR + 1, HOUR + 40 * MINUTE):
+        flush(seconds)
+    assert [row[2] for row in told()] == ["sent", "suppressed"]
+    flush(2 * HOUR)
+    assert told()[2:] == [("firing", "repeat interval passed", "queued", 1)]
+
+
 class TestMaintenance:
     def test_what_happens_in_maintenance_is_kept_and_never_told(self, route: Route) -> None:
         MaintenanceWindow.objects.create(name="patch day", condition="alert.hostname = node-1", ends_at=at(HOUR))
@@ -152,6 +163,44 @@ class TestMaintenance:
         MaintenanceWindow.objects.create(name="patch day", condition="alert.hostname = node-1", ends_at=at(HOUR))
         fire(0, own_node=True)
         assert not ActionRun.objects.exists()
+
+
+class TestFlood:
+    """More alerts than a message names, and what holds them must not hide the one before them."""
+
+    @pytest.fixture(autouse=True)
+    def grouped(self, route: Route, monkeypatch: pytest.MonkeyPatch) -> None:
+        Route.objects.update(group_by=[], group_wait=30)
+        monkeypatch.setattr("routing.tellings.CHUNK", 20)
+
+    def flood(self) -> None:
+        for number in range(1, 151):
+            build.alert(time=at(1 + number / 1000), rule="Noise")
+        pipeline.route_pending(at(3))
+
+    def test_a_silenced_flood_does_not_hide_another_alert(self, alice: User) -> None:
+        silences.create("alert.rule = Noise", at(HOUR), alice, "known", NOW)
+        real = fire(0, rule="Root shell", priority="critical")
+        self.flood()
+        flush(33)
+        delivery = Delivery.objects.get()
+        assert (delivery.state, delivery.alert_ids, delivery.alert_count) == ("queued", [str(real.pk)], 151)
+
+    def test_what_only_the_conditions_function_can_tell_is_found_too(self, alice: User) -> None:
+        Inhibition.objects.create(name="shell explains", source="alert.rule = shell", target="alert.rule = Noise")
+        real = fire(0, rule="shell")
+        self.flood()
+        flush(33)
+        assert Delivery.objects.get().alert_ids == [str(real.pk)]
+
+    def test_where_all_is_held_nothing_is_told(self, alice: User) -> None:
+        silences.create("alert.rule in (Noise, shell)", at(HOUR), alice, "known", NOW)
+        fire(0, rule="shell")
+        self.flood()
+        flush(33)
+        delivery = Delivery.objects.get()
+        assert (delivery.state, delivery.alert_count, len(delivery.alert_ids)) == ("suppressed", 151, 100)
+        assert AlertGroup.objects.get().told_count == 151
 
 
 class TestInhibition:
