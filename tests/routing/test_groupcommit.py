@@ -131,6 +131,13 @@ def test_a_full_queue_refuses_at_once_and_takes_again_when_it_is_emptied():
     with_writer(storage, scenario)
 
 
+def test_a_post_larger_than_the_queue_fits_into_an_empty_one():
+    async def scenario(writer: Writer) -> None:
+        assert len(await writer.store(rows(QUEUE_ALERTS + 1))) == QUEUE_ALERTS + 1
+
+    with_writer(Storage(), scenario)
+
+
 def test_a_failing_database_fails_every_post_of_the_group_and_no_later_one():
     storage = Storage()
 
