@@ -1,15 +1,19 @@
 """Acknowledgements, assignments and comments: they belong to a fingerprint and hold in every group of it."""
 
 from datetime import datetime
+from typing import TypeVar
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from routing import audit
 from routing.access import insist, may
-from routing.models import Acknowledgement, AlertGroup, Assignment, Comment
+from routing.models import Acknowledgement, AlertGroup, Assignment, Comment, GroupedAlert
 
+Said = TypeVar("Said", Acknowledgement, Assignment)
 State = AlertGroup.State
+GOING_ON = (State.FIRING, State.ACKNOWLEDGED)
 
 
 class AcknowledgementError(Exception):
@@ -19,16 +23,19 @@ class AcknowledgementError(Exception):
 def acknowledge(fingerprint: str, by: User, now: datetime, comment: str = "", ip: str | None = None) -> Acknowledgement:
     """Take it on: firing groups of this fingerprint become acknowledged. A later person takes over from an earlier.
 
-    Raises PermissionDenied.
+    A group with alerts that nobody was told of, or a newest one, that nobody looks after goes on firing. Raises
+    PermissionDenied, or AcknowledgementError where every group of it is resolved: it would mute the next one.
     """
     insist(by, "respond")
     with transaction.atomic():
-        _hold_groups(fingerprint)
+        groups = _hold_groups(fingerprint)
+        if not groups:
+            raise AcknowledgementError("Nothing to acknowledge: no group that is not resolved has such an alert.")
         earlier = Acknowledgement.objects.filter(fingerprint=fingerprint).select_related("user").first()
         taken, _ = Acknowledgement.objects.update_or_create(
             fingerprint=fingerprint, defaults={"user": by, "at": now, "comment": comment}
         )
-        _move_groups(fingerprint, State.FIRING, State.ACKNOWLEDGED, now)
+        _move([group for group in groups if _is_covered(group)], State.FIRING, State.ACKNOWLEDGED, now)
         before = {"by": earlier.user.get_username()} if earlier else None
         audit.record(by, "acknowledge", _label(fingerprint), before, {"comment": comment}, ip=ip, now=now)
     return taken
@@ -38,12 +45,12 @@ def withdraw(fingerprint: str, by: User, now: datetime, ip: str | None = None) -
     """Nobody looks after it any more: its groups fire again. Raises PermissionDenied, or AcknowledgementError."""
     insist(by, "respond")
     with transaction.atomic():
-        _hold_groups(fingerprint)
+        groups = _hold_groups(fingerprint)
         earlier = Acknowledgement.objects.filter(fingerprint=fingerprint).select_related("user").first()
         if earlier is None:
             raise AcknowledgementError("Nobody has acknowledged this, or somebody withdrew it a moment ago.")
         earlier.delete()
-        _move_groups(fingerprint, State.ACKNOWLEDGED, State.FIRING, now)
+        _move(groups, State.ACKNOWLEDGED, State.FIRING, now)
         audit.record(
             by, "withdraw acknowledgement", _label(fingerprint), {"by": earlier.user.get_username()}, ip=ip, now=now
         )
@@ -89,17 +96,55 @@ def comment(fingerprint: str, by: User, now: datetime, text: str, ip: str | None
     return said
 
 
-def _hold_groups(fingerprint: str) -> None:
-    """Lock the groups before what is said of them, and in the order of their ids, as those do who route and resolve.
+def end_with(group: AlertGroup) -> None:
+    """What was said of the alerts of a group that is resolved ends, where no other group goes on that has them."""
+    mine = Q(fingerprint=group.fingerprint) | Q(fingerprint__in=group.current.values("alert__fingerprint"))
+    # Locked, so that of two workers who end the last two groups the second one sees what the first one did.
+    taken, given = _keys(Acknowledgement.objects.filter(mine)), _keys(Assignment.objects.filter(mine))
+    if taken or given:
+        # Whoever resolves a group stores it only after all of its transaction.
+        AlertGroup.objects.filter(pk=group.pk).update(state=State.RESOLVED)
+        over(Acknowledgement).filter(pk__in=taken).delete()
+        over(Assignment).filter(pk__in=given).delete()
+
+
+def over(said: type[Said]) -> QuerySet[Said]:
+    """What was said of fingerprints that no group has any more that is not resolved."""
+    newest = AlertGroup.objects.filter(fingerprint=OuterRef("fingerprint"), state__in=GOING_ON)
+    members = _members_going_on().filter(alert__fingerprint=OuterRef("fingerprint"))
+    return said._default_manager.filter(~Exists(newest), ~Exists(members))
+
+
+def _members_going_on() -> QuerySet[GroupedAlert]:
+    """The alerts of the groups that are not resolved, without those of earlier lives."""
+    return GroupedAlert.objects.filter(group__state__in=GOING_ON, routed_at__gte=F("group__first_seen_at"))
+
+
+def _keys(rows: QuerySet[Said]) -> list[int]:
+    return list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+
+
+def _hold_groups(fingerprint: str) -> list[AlertGroup]:
+    """The groups that go on and have it; locked before what is said of them, in the order in which who routes does.
 
     Else we would wait for a group, and they for what we say of it.
     """
-    list(AlertGroup.objects.filter(fingerprint=fingerprint).order_by("id").select_for_update().values_list("pk"))
+    members = _members_going_on().filter(alert__fingerprint=fingerprint)
+    having = Q(fingerprint=fingerprint) | Q(pk__in=members.values("group"))
+    return list(AlertGroup.objects.filter(having, state__in=GOING_ON).order_by("id").select_for_update())
 
 
-def _move_groups(fingerprint: str, old: State, new: State, now: datetime) -> None:
+def _is_covered(group: AlertGroup) -> bool:
+    """Whether somebody looks after the newest alert and all that nobody was told of."""
+    taken = Acknowledgement.objects.filter(fingerprint=OuterRef("alert__fingerprint"))
+    untold = group.current.filter(~Exists(taken), number__gt=group.told_count)
+    return Acknowledgement.objects.filter(fingerprint=group.fingerprint).exists() and not untold.exists()
+
+
+def _move(groups: list[AlertGroup], old: State, new: State, now: datetime) -> None:
     """The pipeline looks at them at once: sinks that are told of an acknowledgement hear of it."""
-    AlertGroup.objects.filter(fingerprint=fingerprint, state=old).update(state=new, next_flush_at=now)
+    moved = AlertGroup.objects.filter(pk__in=[group.pk for group in groups], state=old)
+    moved.update(state=new, next_flush_at=now)
 
 
 def _label(fingerprint: str) -> str:

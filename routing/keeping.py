@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from routing.models import ActionRun, AlertGroup, Delivery, GroupedAlert, Route
+from routing import acknowledgements
+from routing.models import Acknowledgement, ActionRun, AlertGroup, Assignment, Delivery, GroupedAlert, Route
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,9 @@ def tidy(before: datetime, now: datetime, clock: Clock = time.monotonic) -> dict
         "deliveries": _remove(_settled(before), until, clock),
         "groups": _remove(_resolved(before), until, clock),
         "routes": _remove(_deleted(before), until, clock),
+        # An acknowledgement of what is over would mute what comes next.
+        "acknowledgements": _remove(acknowledgements.over(Acknowledgement), until, clock),
+        "assignments": _remove(acknowledgements.over(Assignment).filter(at__lt=before), until, clock),
         "runs": _remove(_without_effect(before), until, clock),
         "sign_ins": sum(_remove(rows, until, clock) for rows in _sign_ins(before, now)),
     }

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from routing import escalation, sinks
+from routing import acknowledgements, escalation, sinks
 from routing.messages import MOST_ALERTS
-from routing.models import Acknowledgement, Alert, AlertGroup, Assignment, Delivery, Sink
+from routing.models import Acknowledgement, Alert, AlertGroup, Delivery, Sink
 from routing.tree import Node, Step
 
 REASON_LENGTH = 64
@@ -54,13 +54,10 @@ def suppress(group: AlertGroup, node: Node, alerts: Sequence[Alert], reason: str
 
 
 def resolve(group: AlertGroup, node: Node, reason: str, now: datetime) -> list[Delivery]:
-    """End a group, and tell those who were told of it. What was said of it ends with the last group that had it."""
+    """End a group, and tell those who were told of it."""
     owed = tell(group, node, newest_alerts(group), reason, now, "resolved") if group.told_at else []
     group.state, group.resolved_at, group.next_flush_at = AlertGroup.State.RESOLVED, now, None
-    others = AlertGroup.objects.filter(fingerprint=group.fingerprint).exclude(pk=group.pk)
-    if not others.exclude(state=AlertGroup.State.RESOLVED).exists():
-        Acknowledgement.objects.filter(fingerprint=group.fingerprint).delete()
-        Assignment.objects.filter(fingerprint=group.fingerprint).delete()
+    acknowledgements.end_with(group)
     return owed
 
 

@@ -101,11 +101,17 @@ def acknowledge(request: HttpRequest) -> HttpResponse:
     chosen = [access.alert_for(request.user, uuid, to="respond") for uuid in _uuids(request)]
     said, now = request.POST.get("comment", "").strip(), timezone.now()
     fingerprints = dict.fromkeys(alert.fingerprint for alert in chosen)
+    taken = 0
     for fingerprint in fingerprints:
-        acknowledgements.acknowledge(fingerprint, person(request), now, said, ip=address(request))
-    if fingerprints:
-        messages.success(request, f"Acknowledged: {len(fingerprints)} different, {len(chosen)} selected.")
-    else:
+        with suppress(acknowledgements.AcknowledgementError):
+            acknowledgements.acknowledge(fingerprint, person(request), now, said, ip=address(request))
+            taken += 1
+    if taken:
+        messages.success(request, f"Acknowledged: {taken} different, {len(chosen)} selected.")
+    if taken < len(fingerprints):
+        over = len(fingerprints) - taken
+        messages.warning(request, f"Not acknowledged: {over} different, for no group fires that has them.")
+    if not fingerprints:
         messages.warning(request, "Nothing was selected.")
     return redirect(way_back(request, "/alerts/"))
 

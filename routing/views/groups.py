@@ -1,7 +1,7 @@
 """Alert groups: the list by state, and one group's timeline with what a person may do about it."""
 
 from django.contrib import messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -88,19 +88,19 @@ def group(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def first_and_newest(group: AlertGroup) -> list[Alert]:
-    """The group's first alert and its newest ones, oldest first: all that a page can show of thousands."""
-    members: QuerySet[Alert] = Alert.objects.filter(memberships__group=group).select_related("sensor")
-    newest = list(members.order_by("-pk")[:NEWEST])[::-1]
+    """The first alert of the group's life and its newest ones, oldest first: all that a page can show of thousands."""
+    members = group.current.select_related("alert__sensor")
+    newest = [member.alert for member in members.order_by("-number", "-alert")[:NEWEST]][::-1]
     if len(newest) < NEWEST:
         return newest
-    first = members.order_by("pk").first()
-    return newest if first is None or first == newest[0] else [first, *newest]
+    first = members.order_by("number", "alert").first()
+    return newest if first is None or first.alert == newest[0] else [first.alert, *newest]
 
 
 def _fingerprints(group: AlertGroup) -> list[str]:
-    """The different fingerprints of its alerts: what an acknowledgement of the whole group covers."""
-    members = Alert.objects.filter(memberships__group=group).order_by()
-    return [*members.values_list("fingerprint", flat=True).distinct()[:MOST_FINGERPRINTS]] or [group.fingerprint]
+    """The different fingerprints of its alerts, without those of earlier lives: what taking on all of it covers."""
+    found = group.current.order_by().values_list("alert__fingerprint", flat=True).distinct()[:MOST_FINGERPRINTS]
+    return list(dict.fromkeys([group.fingerprint, *found]))
 
 
 @require_POST
@@ -109,9 +109,17 @@ def acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
     """Take the group on: every fingerprint in it."""
     chosen = access.group_for(request.user, pk, to="respond")
     said, now = request.POST.get("comment", "").strip(), timezone.now()
-    for fingerprint in _fingerprints(chosen):
-        acknowledgements.acknowledge(fingerprint, person(request), now, said, ip=address(request))
-    messages.success(request, "You look after it now. It stays acknowledged until it is resolved.")
+    try:
+        for fingerprint in _fingerprints(chosen):
+            acknowledgements.acknowledge(fingerprint, person(request), now, said, ip=address(request))
+    except acknowledgements.AcknowledgementError as error:
+        messages.error(request, str(error))
+        return redirect(chosen)
+    chosen.refresh_from_db(fields=["state"])
+    if chosen.state == AlertGroup.State.ACKNOWLEDGED:
+        messages.success(request, "You look after it now. It stays acknowledged until it is resolved.")
+    else:
+        messages.warning(request, "You look after what it told. It goes on firing for alerts that were not told yet.")
     return redirect(chosen)
 
 

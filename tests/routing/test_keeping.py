@@ -11,7 +11,17 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from routing import keeping
-from routing.models import ActionRun, AlertGroup, Attempt, AuditEntry, Delivery, GroupedAlert, Route
+from routing.models import (
+    Acknowledgement,
+    ActionRun,
+    AlertGroup,
+    Assignment,
+    Attempt,
+    AuditEntry,
+    Delivery,
+    GroupedAlert,
+    Route,
+)
 from tests import build
 from tests.build import NOW
 from tests.elsewhere import WAIT, elsewhere
@@ -104,6 +114,21 @@ def test_runs_stay_where_something_was_done_or_a_person_had_a_say(bob: User) -> 
     ]
     assert tidy() == {"runs": len(keeping.WITHOUT_EFFECT)}
     assert list(ActionRun.objects.order_by("pk")) == kept
+
+
+def test_what_was_said_of_what_no_group_has_any_more_leaves(bob: User) -> None:
+    route = build.route()
+    build.group(route, key="over", fingerprint="over", state="resolved")
+    firing = build.group(route, key="fires", fingerprint="fires")
+    older = build.alert(fingerprint="older")
+    GroupedAlert.objects.create(alert=older, group=firing, routed_at=NOW, route_version=1, number=1)
+    for name in ("over", "nowhere", "fires", "older"):
+        Acknowledgement.objects.create(fingerprint=name, user=bob, at=NOW)
+        Assignment.objects.create(fingerprint=name, user=bob, by="bob", at=OLD)
+    Assignment.objects.create(fingerprint="given after the end", user=bob, by="bob", at=YOUNG)
+    assert tidy() == {"acknowledgements": 2, "assignments": 2}
+    assert set(Acknowledgement.objects.values_list("fingerprint", flat=True)) == {"fires", "older"}
+    assert set(Assignment.objects.values_list("fingerprint", flat=True)) == {"fires", "older", "given after the end"}
 
 
 def test_sign_ins_and_sessions_leave_and_a_lock_out_stays_while_it_holds() -> None:

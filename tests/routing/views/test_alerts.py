@@ -156,14 +156,22 @@ def test_newer_alerts_are_counted_under_the_same_filters(as_user, carol, three) 
 def test_selected_alerts_are_acknowledged_once_per_fingerprint(as_user, bob) -> None:
     same = [build.alert(fingerprint="a" * 64), build.alert(fingerprint="a" * 64)]
     other, left = build.alert(fingerprint="b" * 64), build.alert(fingerprint="c" * 64)
-    chosen = [str(alert.uuid) for alert in (*same, other)]
-    answer = as_user(bob).post(
+    over = build.alert(fingerprint="d" * 64)
+    route = build.route()
+    for letter, state in (("a", "firing"), ("b", "firing"), ("d", "resolved")):
+        build.group(route, key=letter, fingerprint=letter * 64, state=state)
+    chosen = [str(alert.uuid) for alert in (*same, other, over)]
+    client = as_user(bob)
+    answer = client.post(
         "/alerts/acknowledge/", {"alert": [*chosen, "not-a-uuid"], "comment": "Mine", "next": "/alerts/?rule=x"}
     )
     assert answer.url == "/alerts/?rule=x"
     taken = Acknowledgement.objects.filter(user=bob, comment="Mine")
     assert set(taken.values_list("fingerprint", flat=True)) == {"a" * 64, "b" * 64}
     assert left.fingerprint not in taken.values_list("fingerprint", flat=True)
+    said = client.get("/alerts/").content.decode()
+    assert "Acknowledged: 2 different, 4 selected" in said
+    assert "Not acknowledged: 1 different" in said
 
 
 def test_the_way_back_leads_nowhere_else(as_user, bob) -> None:

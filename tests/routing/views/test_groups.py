@@ -21,9 +21,10 @@ from tests import build
 from tests.routing.views.conftest import Page
 
 
-def joined(group: AlertGroup, alert: Alert) -> None:
+def joined(group: AlertGroup, alert: Alert, **fields: object) -> None:
     """The alert is one of the group's."""
-    GroupedAlert.objects.create(group=group, alert=alert, routed_at=timezone.now(), route_version=1)
+    values = {"routed_at": timezone.now(), "route_version": 1, **fields}
+    GroupedAlert.objects.create(group=group, alert=alert, **values)
 
 
 def story(answer) -> str:
@@ -85,6 +86,36 @@ def test_acknowledging_a_group_covers_every_fingerprint_in_it(as_user, bob) -> N
     group.refresh_from_db()
     assert group.state == "firing"
     assert not Acknowledgement.objects.exists()
+
+
+def test_a_group_that_is_resolved_cannot_be_acknowledged(as_user, bob) -> None:
+    group = build.group(build.route(), state="resolved")
+    answer = as_user(bob).post(f"/groups/{group.pk}/acknowledge/", follow=True)
+    assert "Nothing to acknowledge" in answer.content.decode()
+    assert not Acknowledgement.objects.exists()
+
+
+def test_where_more_is_untold_than_is_taken_on_the_page_says_that_it_goes_on_firing(
+    as_user, bob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("routing.views.groups.MOST_FINGERPRINTS", 1)
+    group = build.group(build.route(), fingerprint="c" * 64, count=3)
+    for number, letter in enumerate("abc", 1):
+        joined(group, build.alert(fingerprint=letter * 64), number=number)
+    answer = as_user(bob).post(f"/groups/{group.pk}/acknowledge/", follow=True)
+    assert "It goes on firing for alerts that were not told yet" in answer.content.decode()
+
+
+def test_earlier_lives_are_neither_shown_nor_acknowledged(as_user, bob) -> None:
+    now = timezone.now()
+    group = build.group(build.route(), fingerprint="b" * 64, first_seen_at=now)
+    earlier, later = build.alert(fingerprint="a" * 64, output="long ago"), build.alert(fingerprint="b" * 64)
+    joined(group, earlier, routed_at=now - timedelta(days=1))
+    joined(group, later)
+    client = as_user(bob)
+    assert "long ago" not in story(client.get(f"/groups/{group.pk}/"))
+    client.post(f"/groups/{group.pk}/acknowledge/")
+    assert Acknowledgement.objects.get().fingerprint == "b" * 64
 
 
 def test_a_comment_is_kept_and_an_empty_one_is_refused_in_words(as_user, bob, world: SimpleNamespace) -> None:

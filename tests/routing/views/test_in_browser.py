@@ -114,6 +114,7 @@ def test_filtering_changes_the_rows_and_the_address(page: Page, live_server) -> 
 
 def test_the_keyboard_walks_selects_and_acknowledges(page: Page, live_server) -> None:
     stored(lambda: build.alert(rule="Newer", time=timezone.now(), fingerprint="a" * 64))
+    stored(lambda: build.group(build.route(), fingerprint="a" * 64))
     page.goto(f"{live_server.url}/alerts/")
     for key in ("j", "j", "k", "x"):
         page.keyboard.press(key)
