@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from structlog.contextvars import bound_contextvars
 
 from routing import audit, backoff, claims, delivery_log, receipts, sinks, tracing
@@ -136,10 +136,20 @@ def _after_a_crash(delivery: Delivery, now: datetime) -> dict[str, Any]:
 
 
 def revive(sink: Sink, now: datetime) -> None:
-    """After a sink was mended or enabled: forget its trouble, and what waits for it is due at once."""
+    """After a sink was mended or enabled: forget its trouble, and what waits for it is due at once.
+
+    Where the product itself stopped using it, it is used again; where a person paused it, it stays so.
+    """
+    mine = Sink.objects.filter(pk=sink.pk)
     with transaction.atomic():
-        Sink.objects.filter(pk=sink.pk).update(**HEALTHY, warning="", disabled_reason="")
+        mine.exclude(disabled_reason="").update(enabled=True)
+        mine.update(**HEALTHY, free_at=None, warning="", disabled_reason="", revision=F("revision") + 1)
         Delivery.objects.filter(sink=sink, state=State.QUEUED, next_attempt_at__gt=now).update(next_attempt_at=now)
+
+
+def pause(sink: Sink) -> None:
+    """Somebody holds back what is owed to a sink, whatever else is wrong with it."""
+    Sink.objects.filter(pk=sink.pk).update(enabled=False, disabled_reason="", revision=F("revision") + 1)
 
 
 def test(sink: Sink, by: Actor, now: datetime, ip: str | None) -> Attempt:

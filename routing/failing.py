@@ -29,9 +29,11 @@ def tell(now: datetime) -> int:
     lost = theirs.filter(state__in=DEAD, settled_at__gt=now - AGAIN, settled_at__gte=OuterRef("failing_since"))
     # One that nobody needs, or that a person paused, troubles nobody.
     needed = Q(enabled=True) & (Exists(owed) | Exists(lost)) | ~Q(disabled_reason="")
+    # What was sent while the receiver answered that it is gone leaves no time of a first failure.
+    since = Q(failing_since__lte=now - AFTER) | Q(failing_since=None) & ~Q(disabled_reason="")
     untold = Q(told_failing_at=None) | Q(told_failing_at__lte=now - AGAIN)
     told = 0
-    for sink in Sink.objects.filter(needed, untold, failing_since__lte=now - AFTER).order_by("pk"):
+    for sink in Sink.objects.filter(needed, untold, since).order_by("pk"):
         with transaction.atomic():
             if Sink.objects.filter(untold, pk=sink.pk).update(told_failing_at=now):
                 _raise_alert(sink, now)

@@ -36,8 +36,8 @@ class Definition(ABC, Generic[Row, Said]):
         """What a stored one says once some of its facts are other ones."""
         return {**facts, **changes}
 
-    def took_effect(self, row: Row, now: datetime) -> None:
-        """What follows from a change, in its transaction."""
+    def took_effect(self, row: Row, changed: set[str], now: datetime) -> None:
+        """What follows from a change of some columns, in its transaction."""
 
     def leaves(self, now: datetime) -> None:
         """What follows from a deletion, in its transaction."""
@@ -105,11 +105,12 @@ def save(
         columns = definition.columns(said, saved)
         if stored:
             definition.check_given(stored, columns, changes)
+        changed = {name for name, value in columns.items() if getattr(saved, name) != value}
         for name, value in columns.items():
             setattr(saved, name, value)
         # Workers write other columns at the same time.
         saved.save(update_fields=list(columns) if stored else None)
-        definition.took_effect(saved, now)
+        definition.took_effect(saved, changed, now)
         kept = definition.remembered(before) if before else None
         audit.record(
             by, verb or ("edit" if before else "create"), saved, kept, definition.remembered(after), ip=ip, now=now

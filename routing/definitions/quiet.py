@@ -16,7 +16,7 @@ from routing.waiting import look_again, take_steps
 class _Quiet(Definition[Row, Said]):
     """Escalation steps may be put off because of it."""
 
-    def took_effect(self, row: Row, now: datetime) -> None:
+    def took_effect(self, row: Row, changed: set[str], now: datetime) -> None:
         take_steps(now)
 
     def leaves(self, now: datetime) -> None:
@@ -38,7 +38,7 @@ class _Intervals(Definition[TimeInterval, IntervalShape]):
             raise Fault("spec", f"{words[:1].upper()}{words[1:]}.") from None
         return {"name": said.name, "spec": said.spec, "comment": said.comment}
 
-    def took_effect(self, row: TimeInterval, now: datetime) -> None:
+    def took_effect(self, row: TimeInterval, changed: set[str], now: datetime) -> None:
         look_again(now)
 
     def users(self, row: TimeInterval) -> list[str]:
@@ -83,9 +83,9 @@ class _Inhibitions(_Quiet[Inhibition, InhibitionShape]):
             name=row.name, source=row.source, target=row.target, equal=row.equal, enabled=row.enabled
         )
 
-    def took_effect(self, row: Inhibition, now: datetime) -> None:
+    def took_effect(self, row: Inhibition, changed: set[str], now: datetime) -> None:
         inhibition.look_back(row, now)
-        super().took_effect(row, now)
+        super().took_effect(row, changed, now)
 
     def columns(self, said: InhibitionShape, row: Inhibition) -> dict[str, Any]:
         check_condition("source", said.source, needed=True)

@@ -93,8 +93,13 @@ class _Sinks(Definition[Sink, SinkShape]):
                     f"enter {option.name} again, too.",
                 )
 
-    def took_effect(self, row: Sink, now: datetime) -> None:
-        deliveries.revive(row, now)
+    def took_effect(self, row: Sink, changed: set[str], now: datetime) -> None:
+        """Other options may have mended it. Another name mends nothing."""
+        if changed & {"config", "secrets"} or ("enabled" in changed and row.enabled):
+            deliveries.revive(row, now)
+            row.refresh_from_db(fields=["enabled", "revision"])
+        elif "enabled" in changed:
+            deliveries.pause(row)
 
     def remembered(self, facts: Facts) -> Facts:
         """Of secrets only where they are kept."""
@@ -212,9 +217,11 @@ def switch(sink: Sink, by: Actor, now: datetime, ip: str | None = None, *, enabl
     """
     insist(by, "edit")
     with transaction.atomic():
-        Sink.objects.filter(pk=sink.pk).update(enabled=enabled)
         if enabled:
+            Sink.objects.filter(pk=sink.pk).update(enabled=True)
             deliveries.revive(sink, now)
+        else:
+            deliveries.pause(sink)
         audit.record(by, "resume" if enabled else "pause", sink, ip=ip, now=now)
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("routing", "0011_failing_sinks"),
+        ("routing", "0012_revisions_of_sinks"),
     ]
 
     operations = [

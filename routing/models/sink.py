@@ -29,6 +29,8 @@ class Sink(models.Model):
     """When an alert last said that it fails (`routing.failing`)."""
     open_until = models.DateTimeField(null=True, blank=True)
     """The circuit breaker: nothing is sent before this time."""
+    revision = models.PositiveIntegerField(default=0)
+    """Raised when a person mends, resumes or pauses it: what a call that began before says of it no longer counts."""
     most_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     """Messages a minute; null is what the kind says."""
     free_at = models.DateTimeField(null=True, blank=True)
@@ -73,7 +75,7 @@ class Delivery(models.Model):
     alert_count = models.PositiveIntegerField(default=0)
     """How many alerts of the group the message stands for."""
     other_groups = models.PositiveIntegerField(default=0)
-    """Further groups of the same rule that the message stands for (`folding.digest`)."""
+    """Further groups of the same rule that the message stands for (`folding.digest`); none where it is no digest."""
     event = models.CharField(max_length=16, default="firing")
     """What is told: firing, acknowledged, resolved or test."""
     reason = models.CharField(max_length=64)
@@ -87,18 +89,29 @@ class Delivery(models.Model):
     error = models.TextField(blank=True)
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
-    folded_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="folded")
+    folded_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="folded", db_index=False)
 
     class Meta:
         verbose_name_plural = "deliveries"
         indexes = [
             # Read by every claim, in this order, and by deliveries.due, every sweep.
             models.Index(fields=["sink", "next_attempt_at", "id"], condition=Q(state="queued"), name="delivery_due"),
-            # Read by every claim, for each delivery that it looks at: what of its group lies before it.
+            # Read by every claim, for each delivery that it looks at: which of its group comes first.
             models.Index(
                 fields=["sink", "group", "id"],
-                condition=Q(state__in=["queued", "sending", "folded"]),
+                condition=Q(state="queued") | Q(state="sending"),
                 name="delivery_in_order",
+            ),
+            # The same, about digests: those that are not settled, and whether they tell of its group.
+            models.Index(
+                fields=["sink"],
+                condition=Q(Q(state="queued") | Q(state="sending"), other_groups__gt=0),
+                name="delivery_digests",
+            ),
+            models.Index(
+                fields=["folded_into", "group", "id"],
+                condition=Q(folded_into__isnull=False),
+                name="delivery_folded",
             ),
             # Read by deliveries.take_back, every sweep, and by every claim, which counts a sink's.
             models.Index(fields=["lease_until"], condition=Q(state="sending"), name="delivery_leased"),

@@ -398,13 +398,15 @@ def test_the_message_is_about_what_is_left_where_its_alerts_are_gone(sink: Sink,
 
 def test_a_mended_sink_sends_what_waits_at_once(sink: Sink) -> None:
     delivery = owed(sink, next_attempt_at=LATER)
-    Sink.objects.update(failures=9, open_until=LATER, warning="the token is wrong", disabled_reason="410")
+    trouble = {"enabled": False, "warning": "the token is wrong", "disabled_reason": "410"}
+    Sink.objects.update(**trouble, failures=9, open_until=LATER, free_at=SOON)
     deliveries.revive(sink, NOW)
     assert deliveries.due(NOW) == [sink.pk]
     delivery.refresh_from_db()
     assert delivery.next_attempt_at == NOW
     sink.refresh_from_db()
-    assert (sink.failures, sink.open_until, sink.warning, sink.disabled_reason) == (0, None, "", "")
+    assert (sink.failures, sink.open_until, sink.free_at, sink.warning) == (0, None, None, "")
+    assert (sink.enabled, sink.disabled_reason, sink.revision) == (True, "", 1)
 
 
 def test_a_test_message_goes_out_at_once_and_is_never_repeated(sink: Sink, httpserver: HTTPServer, erin: User) -> None:

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -55,11 +55,25 @@ def test_two_sinks_are_told_of_apart(sink: Sink) -> None:
         ({"failing_since": None}, 0),
         ({"enabled": False}, 0),
         ({"enabled": False, "disabled_reason": "410"}, 1),
+        ({"enabled": False, "disabled_reason": "410", "failing_since": None}, 1),
     ],
 )
 def test_one_that_works_or_that_a_person_paused_is_not_told_of(sink: Sink, changes: dict, told: int) -> None:
     Sink.objects.update(**changes)
     assert failing.tell(NOW) == told
+
+
+def test_two_workers_tell_of_a_sink_once(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = build.sink(name="another", failing_since=NOW - failing.AFTER)
+    owed(other)
+    raised = []
+
+    def meanwhile(told: Sink, now: datetime) -> None:
+        raised.append(told)
+        Sink.objects.update(told_failing_at=now)
+
+    monkeypatch.setattr(failing, "_raise_alert", meanwhile)
+    assert (failing.tell(NOW), raised) == (1, [sink])
 
 
 def test_one_that_is_owed_nothing_is_not_told_of(sink: Sink) -> None:

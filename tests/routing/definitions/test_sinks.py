@@ -14,6 +14,7 @@ from tests import build
 from tests.build import NOW
 
 pytestmark = pytest.mark.django_db
+LATER = NOW + timedelta(hours=1)
 HOOK: dict[str, Any] = {"name": "hook", "kind": "webhook", "secrets": {"url": "https://a.example/TOPSECRET"}}
 
 
@@ -123,16 +124,59 @@ def test_a_sink_stays_of_its_kind(erin: User) -> None:
         saved(erin, saved(erin), kind="slack")
 
 
-def test_a_change_forgives_its_trouble_and_leaves_what_workers_write(erin: User) -> None:
-    sink = saved(erin)
-    trouble = {"failures": 9, "open_until": NOW + timedelta(hours=1), "last_error": "refused", "free_at": NOW}
+@pytest.mark.parametrize(
+    "changes",
+    [{"secrets": {"url": "https://b.example/"}}, {"options": {"method": "PUT"}}, {"enabled": True}],
+    ids=["secrets", "options", "enabled"],
+)
+def test_a_change_that_may_mend_it_forgives_its_trouble_and_leaves_what_workers_write(
+    changes: dict[str, Any], erin: User
+) -> None:
+    sink = saved(erin, enabled="enabled" not in changes)
+    before = Sink.objects.get().revision
+    trouble = {"failures": 9, "open_until": LATER, "last_error": "refused", "last_sent_at": NOW}
     Sink.objects.filter(pk=sink.pk).update(**trouble)
-    waiting = build.owed(sink, next_attempt_at=NOW + timedelta(hours=1))
-    saved(erin, sink, most_per_minute=7)
+    waiting = build.owed(sink, next_attempt_at=LATER)
+    saved(erin, sink, **changes)
     sink.refresh_from_db()
     waiting.refresh_from_db()
-    assert (sink.failures, sink.open_until, sink.last_error, sink.free_at) == (0, None, "refused", NOW)
-    assert waiting.next_attempt_at == NOW
+    assert (sink.failures, sink.open_until, sink.last_error, sink.last_sent_at) == (0, None, "refused", NOW)
+    assert (waiting.next_attempt_at, sink.revision) == (NOW, before + 1)
+
+
+def test_another_name_limit_or_wording_mends_nothing(erin: User) -> None:
+    sink = saved(erin)
+    stopped = {"enabled": False, "disabled_reason": "410", "warning": "401", "failures": 9, "open_until": LATER}
+    Sink.objects.filter(pk=sink.pk).update(**stopped)
+    waiting = build.owed(sink, next_attempt_at=LATER)
+    saved(erin, sink, name="renamed", most_per_minute=7, body_template="{}", secrets=HOOK["secrets"])
+    kept = Sink.objects.values(*stopped, "name", "revision").get()
+    assert kept == {**stopped, "name": "renamed", "revision": sink.revision}
+    assert Delivery.objects.get(pk=waiting.pk).next_attempt_at == LATER
+
+
+@pytest.mark.parametrize("reason", ["410", ""], ids=["product", "person"])
+def test_a_mended_sink_is_used_again_where_the_product_stopped_and_not_where_a_person_paused(
+    reason: str, erin: User
+) -> None:
+    sink = saved(erin)
+    Sink.objects.filter(pk=sink.pk).update(enabled=False, disabled_reason=reason)
+    mended = saved(erin, sink, secrets={"url": "https://b.example/"})
+    stored = Sink.objects.get()
+    assert (mended.enabled, stored.enabled, stored.disabled_reason) == (bool(reason), bool(reason), "")
+
+
+@pytest.mark.parametrize("how", ["switch", "save"])
+def test_a_pause_holds_for_what_the_product_stopped_too_and_for_answers_that_are_under_way(
+    how: str, erin: User
+) -> None:
+    sink = saved(erin)
+    before = sink.revision
+    Sink.objects.filter(pk=sink.pk).update(disabled_reason="410")
+    switch(sink, erin, NOW, enabled=False) if how == "switch" else saved(erin, sink, enabled=False)
+    saved(erin, sink, secrets={"url": "https://b.example/"})
+    stored = Sink.objects.get()
+    assert (stored.enabled, stored.revision) == (False, before + 2)
 
 
 def test_a_sink_to_which_a_route_leads_is_not_deleted(erin: User) -> None:
