@@ -29,6 +29,8 @@ MOST_IN_FLIGHT = 2
 """Claims of one sink at a time, about: a receiver that hangs must not hold every worker."""
 MOST_PROBES = 4
 """Sinks that were in trouble and are tried again at a time, about: many receivers that hang must not do so either."""
+FURTHEST = timedelta(hours=31)
+"""No sink is left alone for longer: a receiver may name a day, and up to a quarter is added. As `pacing.FURTHEST`."""
 State = Delivery.State
 
 
@@ -55,8 +57,12 @@ def willing(now: datetime) -> QuerySet[Sink]:
     sending = Delivery.objects.filter(sink=OuterRef("pk"), state=State.SENDING).order_by()
     claims = sending.values("sink").annotate(claims=Count("claim", distinct=True))
     busy = Exists(claims.filter(claims__gte=MOST_IN_FLIGHT))
-    alone = Q(open_until=None) | Q(open_until__lte=now)
-    return Sink.objects.filter(~busy, alone, Q(free_at=None) | Q(free_at__lte=now), enabled=True)
+    alone, held = _ahead("open_until", now, FURTHEST), _ahead("free_at", now, pacing.FURTHEST)
+    return Sink.objects.filter(~busy, ~alone, ~held, enabled=True)
+
+
+def _ahead(name: str, now: datetime, furthest: timedelta) -> Q:
+    return Q(**{f"{name}__isnull": False, f"{name}__gt": now, f"{name}__lte": now + furthest})
 
 
 def ready(now: datetime) -> QuerySet[Delivery]:

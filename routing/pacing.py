@@ -13,6 +13,10 @@ from routing import sinks
 from routing.models import Sink
 from routing.sinks.base import Pace
 
+FURTHEST = timedelta(minutes=2)
+"""No limit holds a sink for longer, for the slowest is one message a minute. A moment beyond it was set while a clock
+was wrong, and counts as none."""
+
 
 def pace_of(sink: Sink) -> Pace | None:
     """The sink's own limit, else its kind's; None where there is none."""
@@ -57,4 +61,4 @@ def _step(pace: Pace) -> timedelta:
 def _begin(pace: Pace, free_at: datetime | None, now: datetime) -> datetime:
     """When the first message may or might have gone: tokens of a long pause are kept up to the burst."""
     full = now - (pace.burst - 1) * _step(pace)
-    return full if free_at is None else max(free_at, full)
+    return full if free_at is None or free_at > now + FURTHEST else max(free_at, full)
