@@ -18,6 +18,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from routing import ages, folding, pacing, receipts
 from routing.models import Attempt, Delivery, Sink
+from routing.settling import Settlement
 from routing.settling import settle as settlement_of
 from routing.sinks.base import Outcome, Sender, Verdict
 
@@ -138,43 +139,52 @@ def release(untried: Sequence[Claimed]) -> None:
 
 
 def settle(tries: Sequence[Tried], untried: Sequence[Claimed], sender: Sender | None) -> None:
-    """Write down how a claim's deliveries went, in one transaction. All belong to one sink."""
+    """Write down how a claim's deliveries went, in one transaction. All belong to one sink.
+
+    The sink's state is left alone where the claim was lost, or somebody changed the sink since it was read.
+    """
     sink = tries[0].claimed.delivery.sink
     failures, failing_since = sink.failures, sink.failing_since
     for_sink: dict[str, Any] = {}
     for_deliveries: list[tuple[Delivery, dict[str, Any]]] = []
     told: dict[int, Mapping[str, str]] = {}
     kind = type(sender) if sender else Sender
-    for tried in tries:
-        found = settlement_of(
-            tried.outcome,
-            kind,
-            may_repeat=sender.may_repeat() if sender else True,
-            attempts=tried.claimed.delivery.attempts_made,
-            age=_age(tried, kind),
-            failures=failures,
-            failing_since=failing_since,
-            now=tried.ended_at,
-            seconds=tried.seconds,
-            roll=random.random(),  # noqa: S311  # spreads retries, guards nothing
-        )
-        failures = found.sink.get("failures", failures)
-        failing_since = found.sink.get("failing_since", failing_since)
-        for_sink |= found.sink
-        for_deliveries.append((tried.claimed.delivery, found.delivery))
-        if tried.outcome.receipt is not None and tried.claimed.delivery.group_id is not None:
-            told[tried.claimed.delivery.group_id] = tried.outcome.receipt
-        _complete(tried, found.attempt)
     with transaction.atomic():
+        current = _lock(sink)
+        for tried in tries:
+            found = settlement_of(
+                tried.outcome,
+                kind,
+                may_repeat=sender.may_repeat() if sender else True,
+                attempts=tried.claimed.delivery.attempts_made,
+                age=_age(tried, kind),
+                failures=failures,
+                failing_since=failing_since,
+                now=tried.ended_at,
+                seconds=tried.seconds,
+                roll=random.random(),  # noqa: S311  # spreads retries, guards nothing
+            )
+            if not current and tried.outcome.verdict in (Verdict.GONE, Verdict.CREDENTIALS):
+                found = _again(tried)
+            failures = found.sink.get("failures", failures)
+            failing_since = found.sink.get("failing_since", failing_since)
+            for_sink |= found.sink
+            delivery = tried.claimed.delivery
+            for_deliveries.append((delivery, found.delivery))
+            # A digest is about many groups: what is told later of one must not change it.
+            if tried.outcome.receipt is not None and delivery.group_id is not None and not delivery.other_groups:
+                told[delivery.group_id] = tried.outcome.receipt
+            _complete(tried, found.attempt)
         Attempt.objects.bulk_create(
             [tried.claimed.attempt for tried in tries],
             update_conflicts=True,
             unique_fields=["id"],
             update_fields=["outcome", "finished_at", "status", "latency_ms", "request", "response", "error"],
         )
-        _write(for_deliveries)
+        held = _write(for_deliveries)
         receipts.keep(sink.pk, told)
-        Sink.objects.filter(pk=sink.pk).update(**for_sink)
+        if held and current:
+            Sink.objects.filter(pk=sink.pk).update(**for_sink)
         release(untried)
 
 
@@ -183,6 +193,18 @@ def _age(tried: Tried, kind: type[Sender]) -> timedelta:
     if tried.outcome.verdict not in (Verdict.RETRY, Verdict.CREDENTIALS):
         return timedelta()
     return tried.ended_at - ages.begun_at(tried.claimed.delivery, tried.claimed.attempt.number, kind.paging)
+
+
+def _lock(sink: Sink) -> bool:
+    """Hold a sink until the transaction ends; whether it is as it was read. What is owed to it can still be stored."""
+    locked = Sink.objects.select_for_update(no_key=True).filter(pk=sink.pk)
+    return list(locked.values_list("revision", flat=True)) == [sink.revision]
+
+
+def _again(tried: Tried) -> Settlement:
+    """At once, with the sink as it is now."""
+    queued = {"state": State.QUEUED, "next_attempt_at": tried.ended_at, "error": tried.outcome.error}
+    return Settlement(Attempt.Outcome.RETRY, queued, {})
 
 
 def _complete(tried: Tried, outcome: Attempt.Outcome) -> None:
@@ -196,14 +218,20 @@ def _complete(tried: Tried, outcome: Attempt.Outcome) -> None:
     attempt.error = tried.outcome.error
 
 
-def _write(settled: Sequence[tuple[Delivery, dict[str, Any]]]) -> None:
-    """The deliveries' new states. What was sent without remark is written together, as of the last one's end."""
+def _write(settled: Sequence[tuple[Delivery, dict[str, Any]]]) -> bool:
+    """The deliveries' new states; False where one is not ours any more.
+
+    What was sent without remark is written together, as of the last one's end.
+    """
     plain = [(one, values) for one, values in settled if values["state"] == State.SENT and not values["error"]]
     steps = [([one], values) for one, values in settled if values["state"] != State.SENT or values["error"]]
     if plain:
         steps.append(([one for one, _ in plain], plain[-1][1]))
+    held = True
     for deliveries, values in steps:
         ids = [one.pk for one in deliveries]
         mine = Delivery.objects.filter(pk__in=ids, state=State.SENDING, claim=deliveries[0].claim)
         if mine.update(claim=None, lease_until=None, **values) < len(ids):
             log.warning("delivery_settled_late", deliveries=ids)
+            held = False
+    return held
