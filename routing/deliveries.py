@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
@@ -107,19 +107,37 @@ def _outcome(sender: Sender, delivery: Delivery, alerts: dict[str, Alert], kept:
 
 
 def take_back(now: datetime, limit: int = 200) -> int:
-    """Deliveries whose worker died while sending: queued again, unknown where the sink forbids repeats, or given up."""
+    """Deliveries whose worker died while sending: queued again, unknown where the sink forbids repeats, or given up.
+
+    Perhaps the worker lives and the call hangs, so each claim counts as a failure of its sink.
+    """
     count = 0
+    blamed: set[UUID | None] = set()
     for delivery in Delivery.objects.filter(state=State.SENDING, lease_until__lt=now).select_related("sink")[:limit]:
         mine = Delivery.objects.filter(pk=delivery.pk, state=State.SENDING, claim=delivery.claim)
         error = "The worker went away before it wrote down how the attempt went; it may have arrived"
         changes = _after_a_crash(delivery, now)
         with transaction.atomic():
+            # The sink before its deliveries, as where they are settled.
+            sink = Sink.objects.select_for_update(no_key=True).defer("secrets").get(pk=delivery.sink_id)
             if not mine.update(claim=None, lease_until=None, error=error, **changes):
                 continue
+            if delivery.claim not in blamed:
+                _held_a_worker(sink, error, now)
+                blamed.add(delivery.claim)
             Attempt.objects.filter(delivery=delivery, finished_at=None).update(error=error)
         log.warning("delivery_taken_back", delivery=delivery.pk, sink=delivery.sink_id, state=changes["state"])
         count += 1
     return count
+
+
+def _held_a_worker(sink: Sink, error: str, now: datetime) -> None:
+    """Leave a sink alone for a while, as after a failure that took long."""
+    failures = sink.failures + 1
+    pause = backoff.breaker_pause(failures, backoff.LONG) or timedelta()
+    Sink.objects.filter(pk=sink.pk).update(
+        failures=failures, failing_since=sink.failing_since or now, last_error=error, open_until=now + pause
+    )
 
 
 def _after_a_crash(delivery: Delivery, now: datetime) -> dict[str, Any]:

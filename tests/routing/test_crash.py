@@ -108,8 +108,12 @@ def test_a_worker_killed_between_the_call_and_its_record_sends_again_with_the_sa
         Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
         with worker(broker):
             ring(broker, "routing.tasks.sweep")
+            becomes(delivery, "queued")
+            # The sink is left alone for a moment, which is over.
+            Sink.objects.update(open_until=timezone.now())
+            ring(broker, "routing.tasks.sweep")
             assert receiver.second.wait(WAIT)
-            settled(delivery)
+            becomes(delivery, "sent")
     assert receiver.ids == [str(delivery.uuid)] * 2
     assert list(delivery.attempts.order_by("number").values_list("outcome", flat=True)) == ["unknown", "sent"]
     assert Sink.objects.get().failures == 0
@@ -121,12 +125,12 @@ def ring(broker: str, task: str) -> None:
         app.send_task(task, connection=link, queue=queue)
 
 
-def settled(delivery: Delivery) -> None:
-    """Returns once the delivery is sent; the worker writes that down after the receiver has answered."""
+def becomes(delivery: Delivery, state: str) -> None:
+    """Returns once the delivery is in a state; a worker writes that down after the receiver has answered."""
     until = timezone.now() + timedelta(seconds=WAIT)
     while timezone.now() < until:
         delivery.refresh_from_db()
-        if delivery.state == "sent":
+        if delivery.state == state:
             return
         threading.Event().wait(0.05)
     raise AssertionError(f"the delivery is still {delivery.state}")

@@ -307,7 +307,7 @@ def test_a_dead_workers_delivery_is_sent_again_and_its_try_stays_without_an_outc
     assert deliveries.take_back(NOW) == 0
     assert deliveries.take_back(SOON) == 1
     answer(httpserver, 200)
-    send(delivery.pk, SOON)
+    send(delivery.pk, LATER)
     tries = [(one.outcome, one.finished_at is None) for one in delivery.attempts.order_by("number")]
     assert tries == [("unknown", True), ("sent", False)]
     assert "may have arrived" in delivery.attempts.get(number=1).error
@@ -349,10 +349,9 @@ def test_a_worker_that_was_given_up_on_cannot_overwrite_its_successor(sink: Sink
     delivery = owed(sink)
     claimed = held(delivery)
     assert claimed
-    late = NOW + claims.LEASE + timedelta(seconds=1)
-    assert deliveries.take_back(late) == 1
+    assert deliveries.take_back(NOW + claims.LEASE + timedelta(seconds=1)) == 1
     answer(httpserver, 200)
-    send(delivery.pk, late)
+    send(delivery.pk, LATER)
     answer(httpserver, 503)
     deliveries.try_all(claimed, NOW)
     delivery.refresh_from_db()

@@ -20,7 +20,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from routing import auditor, days, deliveries, metrics, pipeline, signs, tasks
-from routing.models import ActionRun, AlertDay, AlertGroup, Delivery, Unrouted
+from routing.models import ActionRun, AlertDay, AlertGroup, Delivery, Sink, Unrouted
 from routing.pipeline import Planned
 from routing.signs import Part
 from sensorapp.celery import app
@@ -180,6 +180,9 @@ def test_a_sweep_takes_back_what_a_dead_worker_held(queued: Queued, now: Any) ->
     )
     tasks.sweep()
     assert Delivery.objects.get().state == "queued"
+    assert queued("deliver") == 0
+    Sink.objects.update(open_until=now)
+    tasks.sweep()
     assert queued("deliver") == 1
 
 
