@@ -90,14 +90,15 @@ def claim(wanted: Q, most: int, now: datetime) -> list[Claimed]:
         mine = Delivery.objects.filter(pk__in=ids, claim=token).select_related("group").annotate(tried=ages.LAST)
         deliveries = list(mine.order_by("next_attempt_at", "pk").prefetch_related("sink", "route"))
         deep = folding.is_deep(deliveries[0].sink, len(deliveries))
+        before = folding.before_a_digest(deliveries) if deep else len(deliveries)
         # What is claimed cannot be folded into a message beside it.
-        may = _permitted(deliveries[0].sink, 1 if deep else len(deliveries), now)
+        may = _permitted(deliveries[0].sink, before or 1, now)
         if not may:
             transaction.set_rollback(True)
             return []
         give_back(deliveries[may:])
         del deliveries[may:]
-        if deep:
+        if not before:
             folding.digest(deliveries[0], now)
         attempts = Attempt.objects.bulk_create(
             Attempt(delivery=one, number=(one.tried or 0) + 1, started_at=now) for one in deliveries

@@ -1,8 +1,10 @@
 """What still waits for a sink is told together, not one after the other: what was folded stands in the later message.
 
 Messages about one group are folded when there is something new to tell: a sink that comes back after a day hears of
-each group once. Messages about groups of one rule are folded into a digest where the sink takes fewer of them than
-there are.
+each group once. Firing groups of one rule are folded into a digest where the sink takes fewer messages than there are.
+
+What was tried keeps its content with its id: a receiver that took it, and whose answer got lost, would drop a repeat
+with anything that came to it since. So only what is new grows.
 """
 
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from routing import pacing, sinks
 from routing.messages import MOST_ALERTS
-from routing.models import Delivery, Sink
+from routing.models import Delivery, Receipt, Sink
 
 State = Delivery.State
 UNSETTLED = [State.QUEUED, State.SENDING]
@@ -69,15 +71,33 @@ def is_deep(sink: Sink, claimed: int) -> bool:
     return Delivery.objects.filter(sink=sink, state=State.QUEUED)[: most + 1].count() + claimed > most
 
 
-def digest(claimed: Delivery, now: datetime) -> int:
-    """Let a delivery that is about to be sent stand for what waits about other groups of the same rule.
+def before_a_digest(claimed: Sequence[Delivery]) -> int:
+    """How many claimed deliveries of one sink go before the first that may grow into a digest."""
+    return next((number for number, one in enumerate(claimed) if _may_grow(one)), len(claimed))
 
-    Called in the transaction that claimed it, with its group read; returns how many were folded.
+
+def _may_grow(claimed: Delivery) -> bool:
+    """Whether a delivery that is about to be sent is told for the first time, in a message of its own.
+
+    An end is told of each group, for receivers keep what they were told of it until then.
+    """
+    if claimed.event != "firing" or claimed.group_id is None or claimed.attempts_made > 1:
+        return False
+    return not Receipt.objects.filter(sink=claimed.sink_id, group=claimed.group_id).exists()
+
+
+def digest(claimed: Delivery, now: datetime) -> int:
+    """Let a delivery that may grow stand for what waits about other groups of the same rule.
+
+    Left out are groups whose message the sink would change or answer. Called in the transaction that claimed it, with
+    its group read; returns how many were folded.
     """
     group = claimed.group
     if group is None:
         return 0
+    known = Receipt.objects.filter(sink=OuterRef("sink"), group=OuterRef("group"))
     alike = in_order(beside=claimed).filter(
+        ~Exists(known),
         sink=claimed.sink,
         route=claimed.route,
         event=claimed.event,

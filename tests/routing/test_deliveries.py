@@ -80,7 +80,7 @@ def test_what_a_sink_remembers_of_a_group_comes_back_with_its_next_message(https
     )
     httpserver.expect_request(re.compile(".*")).respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
     for event in ("firing", "firing", "resolved", "firing"):
-        delivery = about_a_group(sink, event=event)
+        delivery = about_a_group(sink, event=event, reason="new alerts in the group")
         send(delivery.pk, SOON)
     asked = [(request.path, request.get_json().get("thread_ts")) for request, _ in httpserver.log]
     first, changed, told = ("/chat.postMessage", None), ("/chat.update", None), ("/chat.postMessage", "1.2")

@@ -3,15 +3,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.db.models import Q
 
-from routing import claims, pipeline
+from routing import claims, deliveries, folding, pipeline
 from routing.messages import alerts_of, message_for
-from routing.models import AlertGroup, Delivery, Route, Sink
+from routing.models import AlertGroup, Delivery, Receipt, Route, Sink
 from tests import build
 from tests.build import NOW
+from tests.elsewhere import WAIT, elsewhere
 
 pytestmark = pytest.mark.django_db
+SOON = NOW + timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -118,15 +122,59 @@ def test_more_than_the_limit_lets_through_goes_out_as_one_digest(chat: Sink) -> 
     assert (message.newest.hostname, message.other_groups, len(message.alerts)) == ("node-0", 3, 4)
 
 
+def content(delivery: Delivery) -> tuple[list[str], int, int, str]:
+    """What a receiver reads."""
+    delivery.refresh_from_db()
+    return delivery.alert_ids, delivery.alert_count, delivery.other_groups, delivery.reason
+
+
+def test_what_was_tried_is_sent_as_it_was_and_what_is_new_goes_after_it(chat: Sink) -> None:
+    first, second = waiting(chat, "node-0"), waiting(chat, "node-1")
+    claim(chat)
+    told = content(first)
+    Delivery.objects.filter(pk=first.pk).update(state="queued")
+    later = [waiting(chat, f"node-{number}", next_attempt_at=SOON) for number in (2, 3)]
+    assert claim(chat, SOON) == [first]
+    assert content(first) == told
+    assert states() == ["sending", "folded", "queued", "queued"]
+    Delivery.objects.filter(pk=first.pk).update(state="sent")
+    (digest,) = claim(chat, SOON + timedelta(minutes=1))
+    assert (digest, digest.other_groups, set(first.folded.all())) == (later[0], 1, {second})
+
+
+@pytest.mark.parametrize("state", ["sent", "failed"])
+def test_what_a_person_sends_again_is_sent_as_it_was(chat: Sink, bob: User, state: str) -> None:
+    old = waiting(chat, "node-0", state=state, attempts_made=1)
+    told = content(old)
+    for number in range(1, 4):
+        waiting(chat, f"node-{number}", next_attempt_at=SOON)
+    assert deliveries.retry(old, bob, NOW)
+    assert claim(chat, SOON) == [old]
+    assert content(old)[:3] == told[:3]
+    assert states() == ["sending", "queued", "queued", "queued"]
+
+
+def test_what_was_tried_goes_on_in_a_new_message_of_its_group_with_an_id_of_its_own(chat: Sink) -> None:
+    old = waiting(chat, "node-0", attempts_made=1)
+    told = content(old)
+    new = waiting(chat, "node-0")
+    assert folding.fold([new], NOW) == 1
+    assert content(old) == told
+    assert (new.uuid != old.uuid, new.alert_ids) == (True, [*told[0], *content(new)[0][1:]])
+
+
 def test_a_group_that_is_folded_twice_counts_once(chat: Sink) -> None:
     first = waiting(chat, "node-0")
     waiting(chat, "node-1")
     claim(chat)
     Delivery.objects.filter(pk=first.pk).update(state="queued")
+    new = waiting(chat, "node-0", next_attempt_at=SOON)
+    folding.fold([new], NOW)
     waiting(chat, "node-1")
     waiting(chat, "node-2")
-    (again,) = claim(chat, NOW + timedelta(minutes=1))
-    assert (again, again.other_groups, again.alert_count) == (first, 2, 4)
+    Delivery.objects.exclude(pk=new.pk).update(next_attempt_at=NOW + timedelta(hours=1))
+    (digest,) = claim(chat, SOON)
+    assert (digest, digest.other_groups, digest.alert_count) == (new, 2, 5)
 
 
 def test_what_the_limit_lets_through_in_a_while_is_told_one_by_one() -> None:
@@ -154,20 +202,52 @@ def test_groups_of_another_rule_or_priority_are_not_in_a_digest(chat: Sink, othe
     assert states() == ["sending", "queued"]
 
 
-def test_other_events_are_not_in_a_digest_but_ends_are_told_together_too(chat: Sink) -> None:
-    waiting(chat, "node-0", event="resolved")
-    waiting(chat, "node-1")
-    waiting(chat, "node-2", event="resolved")
-    claim(chat)
-    assert states() == ["sending", "queued", "folded"]
+@pytest.mark.parametrize("event", ["resolved", "acknowledged"])
+def test_an_end_is_told_of_each_group(chat: Sink, event: str) -> None:
+    for number in range(3):
+        waiting(chat, f"node-{number}", event=event)
+    waiting(chat, "node-3")
+    waiting(chat, "node-4")
+    Sink.objects.update(most_per_minute=3)
+    assert [len(claim(chat, NOW + timedelta(seconds=20 * number))) for number in range(2)] == [1, 1]
+    assert states() == ["sending", "sending", "queued", "queued", "queued"]
 
 
-def test_the_end_of_a_group_is_not_told_before_its_beginning(chat: Sink) -> None:
-    waiting(chat, "node-0", event="resolved")
-    waiting(chat, "node-1", state="sending")
-    waiting(chat, "node-1", event="resolved")
-    waiting(chat, "node-2", event="resolved")
+def test_what_goes_before_a_digest_goes_under_one_claim() -> None:
+    sink = build.sink("slack", secrets={"webhook_url": "http://127.0.0.1:9/"})
+    ends = [waiting(sink, f"node-{number}", event="resolved") for number in range(3)]
+    firing = [waiting(sink, f"node-{number}", next_attempt_at=SOON) for number in range(3, 40)]
+    assert claim(sink, SOON) == ends
+    Delivery.objects.filter(state="sending").update(state="sent")
     Sink.objects.update(free_at=None)
+    assert claim(sink, SOON) == firing[:1]
+    assert states() == ["sent"] * 3 + ["sending"] + ["folded"] * 36
+
+
+def test_a_group_whose_message_the_sink_changes_or_answers_is_told_by_itself(chat: Sink) -> None:
+    known, *others = [waiting(chat, f"node-{number}") for number in range(3)]
+    further = waiting(chat, "node-3", next_attempt_at=SOON)
+    for one in (known, further):
+        Receipt.objects.create(sink=chat, group_id=one.group_id, said={"ts": "1.2"})
+    assert claim(chat) == [known]
+    assert states() == ["sending", "queued", "queued", "queued"]
+    assert claim(chat, SOON + timedelta(minutes=1)) == others[:1]
+    assert states() == ["sending", "sending", "folded", "queued"]
+
+
+def test_what_another_sink_remembers_of_a_group_is_no_matter(chat: Sink) -> None:
+    other = build.sink("slack", name="other")
+    for one in [waiting(chat, f"node-{number}") for number in range(2)]:
+        Receipt.objects.create(sink=other, group_id=one.group_id, said={"ts": "1.2"})
+    claim(chat)
+    assert states() == ["sending", "folded"]
+
+
+def test_what_waits_for_a_message_before_it_is_in_no_digest(chat: Sink) -> None:
+    waiting(chat, "node-0")
+    waiting(chat, "node-1", state="sending")
+    waiting(chat, "node-1")
+    waiting(chat, "node-2")
     claim(chat)
     assert states() == ["sending", "sending", "queued", "folded"]
 
@@ -202,3 +282,21 @@ def test_a_receiver_that_keeps_something_for_each_group_gets_no_digest() -> None
         waiting(sink, f"node-{number}")
     assert len(claim(sink)) == 1
     assert states() == ["sending", "queued", "queued"]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_a_digest_waits_for_nobody() -> None:
+    sink = build.sink("slack", secrets={"webhook_url": "http://127.0.0.1:9/"}, most_per_minute=1)
+    _, busy, _ = [waiting(sink, f"node-{number}") for number in range(3)]
+
+    def claimed() -> None:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+            claim(sink)
+
+    with transaction.atomic():
+        Delivery.objects.select_for_update().get(pk=busy.pk)
+        elsewhere(claimed).result(WAIT)
+    assert states() == ["sending", "queued", "folded"]
