@@ -10,7 +10,7 @@ with anything that came to it since. So only what is new grows.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from routing import pacing, sinks
 from routing.messages import MOST_ALERTS
@@ -29,10 +29,19 @@ def in_order(beside: Delivery | None = None) -> QuerySet[Delivery]:
 
     A group's messages reach a sink in order: a resolve that overtook its trigger would leave the alarm on for ever.
     """
-    earlier = Delivery.objects.filter(sink=OuterRef("sink"), group=OuterRef("group"), pk__lt=OuterRef("pk"))
-    own = beside.pk if beside else OuterRef("pk")
-    in_a_digest = earlier.filter(state=State.FOLDED, folded_into__state__in=UNSETTLED).exclude(folded_into=own)
-    return Delivery.objects.filter(~Exists(earlier.filter(state__in=UNSETTLED)), ~Exists(in_a_digest))
+    unsettled = Delivery.objects.filter(Q(state=State.QUEUED) | Q(state=State.SENDING), sink=OuterRef("sink"))
+    # As a first row with such bounds, PostgreSQL finds it by `delivery_in_order`, whatever it believes of the queue. Of
+    # "none before it" it makes a join of all pairs where the queue grew since it counted; of equals it reads all first.
+    same = unsettled.filter(group__gte=OuterRef("group"), group__lte=OuterRef("group"))
+    first = Subquery(same.order_by("group_id", "pk").values("pk")[:1])
+    told_in_it = Delivery.objects.filter(
+        folded_into=OuterRef("pk"), group=OuterRef(OuterRef("group")), pk__lt=OuterRef(OuterRef("pk"))
+    )
+    # One of its own group waits for it instead.
+    others = unsettled.filter(other_groups__gt=0).exclude(group=OuterRef("group"))
+    if beside:
+        others = others.exclude(pk=beside.pk)
+    return Delivery.objects.filter(Q(group=None) | Q(pk__lte=first), ~Exists(others.filter(Exists(told_in_it))))
 
 
 def fold(new: Sequence[Delivery], now: datetime) -> int:
@@ -81,7 +90,7 @@ def _may_grow(claimed: Delivery) -> bool:
 
     An end is told of each group, for receivers keep what they were told of it until then.
     """
-    if claimed.event != "firing" or claimed.group_id is None or claimed.attempts_made > 1:
+    if claimed.event != "firing" or claimed.attempts_made > 1:
         return False
     return not Receipt.objects.filter(sink=claimed.sink_id, group=claimed.group_id).exists()
 

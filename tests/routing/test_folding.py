@@ -300,3 +300,24 @@ def test_a_digest_waits_for_nobody() -> None:
         Delivery.objects.select_for_update().get(pk=busy.pk)
         elsewhere(claimed).result(WAIT)
     assert states() == ["sending", "queued", "folded"]
+
+
+def test_what_is_sent_again_does_not_wait_for_a_message_that_waits_for_it(route: Route, bob: User) -> None:
+    fire(0)
+    Delivery.objects.update(state="sent")
+    fire(20)
+    Delivery.objects.update(state="sent")
+    first, second = Delivery.objects.order_by("pk")
+    assert deliveries.retry(first, bob, NOW)
+    fire(40)
+    assert states() == ["folded", "sent", "queued"]
+    assert deliveries.retry(second, bob, NOW)
+    assert claim(second.sink, NOW + timedelta(seconds=40)) == [second]
+
+
+def test_the_first_of_a_group_is_found_by_its_index(chat: Sink) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    plan = claims.ready(NOW).filter(sink=chat).explain()
+    assert "delivery_in_order" in plan
