@@ -1,4 +1,4 @@
-"""The receivers behind the sinks: one that is well, one that is not, and one that must not be told twice.
+"""The receivers behind the sinks: one that is well, two that are not, and one that must not be told twice.
 
 Each request becomes a line of a file before it is answered, so that what a sender believes is sent is in the file.
 `POST /heal` makes all of them well. A process of its own, raw asyncio: `python -m tests.chaos.receiver`.
@@ -27,6 +27,7 @@ MOODS = {
         "silent": 3,
         "reset": 8,
     },
+    "paced": {"taken": 70, "taken unsaid": 15, "broken": 10, "reset": 5},
     "once": {"taken": 80, "taken unsaid": 3, "asked to wait": 5, "broken": 6, "silent": 2, "reset": 4},
 }
 # What is in none of these ends with a reset; "taken unsaid" is a message that was taken and whose answer got lost.

@@ -11,8 +11,12 @@ NODE = "node-0"
 """The node whose sensor runs actions."""
 EVERY, SEVERE, MINERS = "everything", "severe", "miners"
 """The routes' names. Each alert belongs to the first one, some to the others too."""
-FLAKY, WELL, ONCE = "flaky", "well", "once"
-"""The sinks' names, which are also the receiver's paths. The last one forbids repeats."""
+FLAKY, WELL, PACED, ONCE = "flaky", "well", "paced", "once"
+"""The sinks' names, which are also the receiver's paths. The third is told in digests, the last one forbids repeats."""
+REPEATING = (WELL, FLAKY, PACED)
+"""Those that are told again where it is not known whether a message arrived; their receivers know its id."""
+PER_MINUTE = 120
+"""Messages to the paced sink: fewer than there are groups to tell."""
 GROUPS, IN_A_GROUP = 400, 50
 """Groups that get alerts at a time, and how many until others take their place: fewer than a message can name."""
 
@@ -43,7 +47,10 @@ def build(receiver: str) -> Tokens:
         config={"repeat_unknown": False},
         secrets={"webhook_url": f"{receiver}/{ONCE}"},
     )
-    every.sinks.add(well, flaky)
+    paced = Sink.objects.create(
+        name=PACED, kind="webhook", secrets={"url": f"{receiver}/{PACED}"}, most_per_minute=PER_MINUTE
+    )
+    every.sinks.add(well, flaky, paced)
     severe.sinks.add(once)
     miners.sinks.add(well)
     return Tokens(_token("the load"), _token("the node", NODE))

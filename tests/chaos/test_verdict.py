@@ -8,8 +8,9 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from routing import audit, pipeline
+from routing import audit, folding, pipeline
 from routing.models import ActionRun, Alert, AlertGroup, AuditEntry, Delivery, GroupedAlert, Unrouted
+from sensor.alert import Priority
 from tests import build
 from tests.chaos import scene, verdict
 from tests.chaos.load import Told
@@ -21,8 +22,8 @@ NUMBERS = (0, 7, 8)
 
 
 @pytest.fixture
-def facts() -> Facts:
-    """A run in which all went well."""
+def facts(monkeypatch: pytest.MonkeyPatch) -> Facts:
+    """A run in which all went well. One message is a digest of more alerts than it may name."""
     scene.build("http://127.0.0.1:9")
     token = build.token()
     told = Told()
@@ -41,8 +42,12 @@ def facts() -> Facts:
     pipeline.route_pending(timezone.now())
     pipeline.flush_due(timezone.now() + timedelta(seconds=2))
     audit.record(audit.SYSTEM, "create", "a run")
-    Delivery.objects.update(state=Delivery.State.SENT)
-    return Facts(told, {}, arrivals_of(Delivery.objects.select_related("sink")))
+    monkeypatch.setattr(folding, "MOST_ALERTS", 1)
+    lead = Delivery.objects.filter(sink__name=scene.PACED, group__priority=Priority.NOTICE).earliest("pk")
+    Delivery.objects.filter(pk=lead.pk).update(state=Delivery.State.SENDING)
+    assert folding.digest(lead, timezone.now()) == 1
+    Delivery.objects.exclude(state=Delivery.State.FOLDED).update(state=Delivery.State.SENT)
+    return Facts(told, {}, arrivals_of(Delivery.objects.filter(folded_into=None).select_related("sink")))
 
 
 def arrivals_of(deliveries: Iterable[Delivery]) -> Arrivals:
@@ -92,6 +97,14 @@ def forget_to_tell(facts: Facts) -> None:
 
 def owe_nothing(facts: Facts) -> None:
     Delivery.objects.earliest("pk").delete()
+
+
+def forget_what_a_digest_stands_for(facts: Facts) -> None:
+    Delivery.objects.filter(state=Delivery.State.FOLDED).delete()
+
+
+def tell_in_a_digest_and_alone(facts: Facts) -> None:
+    Delivery.objects.filter(state=Delivery.State.FOLDED).update(state=Delivery.State.SENT)
 
 
 def owe_it_twice(facts: Facts) -> None:
@@ -159,6 +172,8 @@ def change_the_audit_log(facts: Facts) -> None:
         (forget_to_tell, "groups counted wrongly"),
         (owe_nothing, "not told once"),
         (owe_it_twice, "not told once"),
+        (forget_what_a_digest_stands_for, "not told once"),
+        (tell_in_a_digest_and_alone, "not told once"),
         (count_what_is_not_named, "not told once"),
         (give_up, "not settled"),
         (be_unsure_where_repeats_are_allowed, "not settled"),

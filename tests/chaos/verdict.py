@@ -90,15 +90,20 @@ def groups_counted_wrongly(facts: Facts) -> Iterable[str]:
 
 
 def not_told_once(facts: Facts) -> Iterable[str]:
-    """Alerts that do not belong to exactly one delivery for each sink of each of their routes."""
+    """Alerts that exactly one delivery for each sink of each of their routes does not stand for."""
     ended = Delivery.objects.filter(state__in=[State.SENT, State.UNKNOWN])
+    folded: defaultdict[int, set[str]] = defaultdict(set)
+    for into, alerts in Delivery.objects.exclude(folded_into=None).values_list("folded_into", "alert_ids"):
+        folded[into].update(alerts)
     named: Counter[tuple[str, str, str]] = Counter()
     for delivery in ended.values_list("pk", "sink__name", "route__name", "alert_ids", "alert_count"):
         pk, sink, route, alerts, count = delivery
-        named.update((uuid, route, sink) for uuid in alerts)
-        if count != len(alerts):
-            yield f"delivery {pk} names {len(alerts)} alerts and counts {count}"
-    sinks = {scene.EVERY: (scene.WELL, scene.FLAKY), scene.SEVERE: (scene.ONCE,), scene.MINERS: (scene.WELL,)}
+        # A digest names the newest alerts only, and stands for all of what was folded into it.
+        stands_for = {*alerts, *folded[pk]}
+        named.update((uuid, route, sink) for uuid in stands_for)
+        if count != len(stands_for):
+            yield f"delivery {pk} stands for {len(stands_for)} alerts and counts {count}"
+    sinks = {scene.EVERY: scene.REPEATING, scene.SEVERE: (scene.ONCE,), scene.MINERS: (scene.WELL,)}
     routed = GroupedAlert.objects.values_list("alert_id", "group__route__name")
     wanted = Counter((str(uuid), route, sink) for uuid, route in routed for sink in sinks[route])
     for uuid, route, sink in (named - wanted) + (wanted - named):
@@ -115,7 +120,7 @@ def not_settled(facts: Facts) -> Iterable[str]:
 
 def not_arrived(facts: Facts) -> Iterable[str]:
     """Deliveries that count as sent and never reached their receiver, or arrived as something else."""
-    for sink in (scene.WELL, scene.FLAKY):
+    for sink in scene.REPEATING:
         taken = facts.arrivals.taken(sink)
         sent = Delivery.objects.filter(sink__name=sink, state=State.SENT)
         for uuid, alerts, count in sent.values_list("uuid", "alert_ids", "alert_count"):
@@ -128,7 +133,7 @@ def not_arrived(facts: Facts) -> Iterable[str]:
 
 def repeated_differently(facts: Facts) -> Iterable[str]:
     """Arrivals that are no delivery of ours, or whose repeats are not the same."""
-    for sink in (scene.WELL, scene.FLAKY):
+    for sink in scene.REPEATING:
         ours = set(map(str, Delivery.objects.filter(sink__name=sink).values_list("uuid", flat=True)))
         first: dict[str, list[str]] = {}
         for arrival in facts.arrivals.at[sink]:
@@ -194,7 +199,7 @@ def broken(facts: Facts) -> dict[str, list[str]]:
 
 def figures(facts: Facts) -> dict[str, int]:
     """What to print."""
-    arrived = [one for sink in (scene.WELL, scene.FLAKY) for one in facts.arrivals.at[sink]]
+    arrived = [one for sink in scene.REPEATING for one in facts.arrivals.at[sink]]
     states = Counter(Delivery.objects.values_list("state", flat=True))
     runs = Counter(ActionRun.objects.values_list("state", flat=True))
     taken = [one["delivery"] for one in arrived if one["answer"] in TAKEN]
@@ -204,6 +209,7 @@ def figures(facts: Facts) -> dict[str, int]:
         "duplicates refused": facts.told.duplicates,
         "groups": AlertGroup.objects.count(),
         "deliveries": sum(states.values()),
+        "digests": Delivery.objects.filter(state=State.SENT, other_groups__gt=0).count(),
         **{f"deliveries {state}": count for state, count in sorted(states.items())},
         "attempts": Attempt.objects.count(),
         "attempts without outcome": Attempt.objects.filter(outcome=Attempt.Outcome.UNKNOWN).count(),
