@@ -138,6 +138,14 @@ def test_what_fires_again_is_told_in_the_channel_though_its_end_was_not(chat):
     assert happens(chat, build.NOW + timedelta(days=5), ["node-0"]) == [("chat.postMessage", None)]
 
 
+def test_what_an_escalation_told_before_the_end_is_forgotten_too(chat):
+    happens(chat, build.NOW, ["node-0"])
+    AlertGroup.objects.update(state="resolved", resolved_at=build.NOW)
+    build.alert(hostname="node-0", time=build.NOW)
+    pipeline.route_pending(build.NOW)
+    assert not Receipt.objects.exists()
+
+
 def test_an_end_that_is_late_still_shows_in_its_message_and_the_beginning_after_it_is_new(chat):
     happens(chat, build.NOW, ["node-0"])
     later = build.NOW + timedelta(seconds=70)
