@@ -90,7 +90,8 @@ def claim(wanted: Q, most: int, now: datetime) -> list[Claimed]:
         mine = Delivery.objects.filter(pk__in=ids, claim=token).select_related("group").annotate(tried=ages.LAST)
         deliveries = list(mine.order_by("next_attempt_at", "pk").prefetch_related("sink", "route"))
         deep = folding.is_deep(deliveries[0].sink, len(deliveries))
-        before = folding.before_a_digest(deliveries) if deep else len(deliveries)
+        tried = {one.pk for one in deliveries if one.tried}
+        before = folding.before_a_digest(deliveries, tried) if deep else len(deliveries)
         # What is claimed cannot be folded into a message beside it.
         may = _permitted(deliveries[0].sink, before or 1, now)
         if not may:

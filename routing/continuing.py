@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from routing import endings
+from routing import endings, receipts
 from routing.holds import Holds
 from routing.looking import end
 from routing.models import Alert, AlertGroup, Delivery, GroupedAlert
@@ -129,6 +129,7 @@ def _hear(group: AlertGroup, place: Place, looked_after: set[str], now: datetime
     """It fires on: by the time that its route leaves it, or anew where it was resolved. Who sweeps tells it then."""
     if group.state == AlertGroup.State.RESOLVED:
         begin_anew(group, place.alerts[0], now)
+        receipts.forget([group])
         for number, alert in enumerate(place.alerts, 1):
             group.members.filter(alert=alert).update(routed_at=group.first_seen_at, number=number)
         add(group, place, looked_after, now)

@@ -7,7 +7,7 @@ What was tried keeps its content with its id: a receiver that took it, and whose
 with anything that came to it since. So only what is new grows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
@@ -80,17 +80,20 @@ def is_deep(sink: Sink, claimed: int) -> bool:
     return Delivery.objects.filter(sink=sink, state=State.QUEUED)[: most + 1].count() + claimed > most
 
 
-def before_a_digest(claimed: Sequence[Delivery]) -> int:
-    """How many claimed deliveries of one sink go before the first that may grow into a digest."""
-    return next((number for number, one in enumerate(claimed) if _may_grow(one)), len(claimed))
+def before_a_digest(claimed: Sequence[Delivery], tried: Collection[int]) -> int:
+    """How many claimed deliveries of one sink go before the first that may grow into a digest.
+
+    `tried` are the keys of those that were tried before, perhaps before somebody sent them again.
+    """
+    return next((number for number, one in enumerate(claimed) if one.pk not in tried and _may_grow(one)), len(claimed))
 
 
 def _may_grow(claimed: Delivery) -> bool:
-    """Whether a delivery that is about to be sent is told for the first time, in a message of its own.
+    """Whether a delivery is told in a message of its own.
 
     An end is told of each group, for receivers keep what they were told of it until then.
     """
-    if claimed.event != "firing" or claimed.attempts_made > 1:
+    if claimed.event != "firing":
         return False
     return not Receipt.objects.filter(sink=claimed.sink_id, group=claimed.group_id).exists()
 

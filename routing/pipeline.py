@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from routing import approvals, backlog, bulk, continuing, deliveries, metrics, receipts, tracing
+from routing import approvals, backlog, bulk, continuing, deliveries, metrics, tracing
 from routing.holds import Holds
 from routing.looking import look
 from routing.models import Alert, AlertGroup, Delivery, Unrouted
@@ -109,7 +109,6 @@ def _route(alerts: list[Alert], now: datetime) -> Planned:
     batch = continuing.apart(alerts, tree)
     places = places_of(batch.news, tree)
     groups = groups_of(places, batch.groups)
-    receipts.begin_anew(group for group in groups.values() if group.state == AlertGroup.State.RESOLVED)
     join(places, groups, now)
     holds.notice(continuing.firing(batch, places, groups, tree))
     holds.expect(alerts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from routing import bulk
+from routing import bulk, receipts
 from routing.grouping import key_of, labels_of, next_look
 from routing.matching import Walk, value_of
 from routing.models import Acknowledgement, Alert, AlertGroup
@@ -82,9 +82,10 @@ def groups_of(places: dict[At, Place], also: Collection[int] = ()) -> dict[At, A
         wanted |= AlertGroup.objects.filter(pk__among=also)
     locked = {(group.route_id, group.key): group for group in bulk.read(wanted.order_by("id").select_for_update())}
     groups = {at: group for at, group in locked.items() if at in places or group.pk in also}
-    for at, place in places.items():
-        if groups[at].state == AlertGroup.State.RESOLVED:
-            begin_anew(groups[at], place.alerts[0], place.alerts[0].received_at)
+    ended = [at for at in places if groups[at].state == AlertGroup.State.RESOLVED]
+    for at in ended:
+        begin_anew(groups[at], places[at].alerts[0], places[at].alerts[0].received_at)
+    receipts.forget(groups[at] for at in ended)
     return groups
 
 

@@ -17,20 +17,25 @@ State = Delivery.State
 def of(deliveries: Iterable[Delivery]) -> dict[int, dict[str, str]]:
     """The receipts that one sink's deliveries go with, by their groups.
 
-    A digest is about other groups too. And whatever became of what was told before a group's end, its new beginning
-    is a message of its own, for it would be overlooked in an old one.
+    A digest is about other groups too, and goes with none. Whatever became of what was told before a group's end, its
+    new beginning is a message of its own, for it would be overlooked in an old one: what is left from then is forgotten
+    before it is tried first.
     """
-    groups = {one.group_id: one.sink_id for one in deliveries if one.group_id is not None and not _stands_alone(one)}
-    found = Receipt.objects.filter(group__in=groups, sink__in=set(groups.values()))
-    return dict(found.values_list("group", "said"))
+    alone = {one.group_id: one for one in deliveries if one.group_id is not None and not one.other_groups}
+    receipts = Receipt.objects.filter(group__in=alone, sink__in={one.sink_id for one in alone.values()})
+    found = list(receipts)
+    left = [receipt for receipt in found if _begins(alone[receipt.group_id])]
+    if left:
+        Receipt.objects.filter(pk__in=[receipt.pk for receipt in left]).delete()
+    return {receipt.group_id: receipt.said for receipt in found if receipt not in left}
 
 
-def _stands_alone(delivery: Delivery) -> bool:
-    begins = delivery.event == "firing" and delivery.reason == NotifyReason.FIRST
-    return begins or delivery.other_groups > 0
+def _begins(delivery: Delivery) -> bool:
+    """Whether it is the first try of a group's first message."""
+    return delivery.event == "firing" and delivery.reason == NotifyReason.FIRST and delivery.attempts_made <= 1
 
 
-def begin_anew(ended: Iterable[AlertGroup]) -> None:
+def forget(ended: Iterable[AlertGroup]) -> None:
     """Forget what was told of groups that ended and fire again, except where their end is still to be told."""
     groups = [group.pk for group in ended]
     if groups:

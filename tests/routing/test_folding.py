@@ -7,9 +7,9 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Q
 
-from routing import claims, deliveries, folding, pipeline
+from routing import claims, folding, pipeline, resending
 from routing.messages import alerts_of, message_for
-from routing.models import AlertGroup, Delivery, Receipt, Route, Sink
+from routing.models import AlertGroup, Attempt, Delivery, Receipt, Route, Sink
 from tests import build
 from tests.build import NOW
 from tests.elsewhere import WAIT, elsewhere
@@ -145,10 +145,11 @@ def test_what_was_tried_is_sent_as_it_was_and_what_is_new_goes_after_it(chat: Si
 @pytest.mark.parametrize("state", ["sent", "failed"])
 def test_what_a_person_sends_again_is_sent_as_it_was(chat: Sink, bob: User, state: str) -> None:
     old = waiting(chat, "node-0", state=state, attempts_made=1)
+    Attempt.objects.create(delivery=old, number=1, started_at=NOW)
     told = content(old)
     for number in range(1, 4):
         waiting(chat, f"node-{number}", next_attempt_at=SOON)
-    assert deliveries.retry(old, bob, NOW)
+    assert resending.retry(old, bob, NOW)
     assert claim(chat, SOON) == [old]
     assert content(old)[:3] == told[:3]
     assert states() == ["sending", "queued", "queued", "queued"]
@@ -308,10 +309,10 @@ def test_what_is_sent_again_does_not_wait_for_a_message_that_waits_for_it(route:
     fire(20)
     Delivery.objects.update(state="sent")
     first, second = Delivery.objects.order_by("pk")
-    assert deliveries.retry(first, bob, NOW)
+    assert resending.retry(first, bob, NOW)
     fire(40)
     assert states() == ["folded", "sent", "queued"]
-    assert deliveries.retry(second, bob, NOW)
+    assert resending.retry(second, bob, NOW)
     assert claim(second.sink, NOW + timedelta(seconds=40)) == [second]
 
 

@@ -58,16 +58,18 @@ def test_nothing_to_keep_asks_the_database_nothing(owed, django_assert_num_queri
     [
         ({}, True),
         ({"other_groups": 1}, False),
-        ({"reason": "first alert of the group"}, False),
+        ({"reason": "first alert of the group", "attempts_made": 1}, False),
+        ({"reason": "first alert of the group", "attempts_made": 2}, True),
         ({"reason": "first alert of the group", "event": "resolved"}, True),
     ],
-    ids=["usual", "digest", "beginning", "end"],
+    ids=["usual", "digest", "beginning", "beginning tried again", "end"],
 )
 def test_a_digest_and_a_new_beginning_stand_alone(owed, changes, given):
     receipts.keep(owed[0].sink_id, {owed[0].group_id: {"ts": "1.2"}})
     Delivery.objects.filter(pk=owed[0].pk).update(**changes)
     owed[0].refresh_from_db()
     assert bool(receipts.of([owed[0]])) is given
+    assert Receipt.objects.exists() is (given or "other_groups" in changes)
 
 
 def test_what_ended_and_fires_again_begins_anew_once_its_end_was_told(owed):
@@ -77,19 +79,19 @@ def test_what_ended_and_fires_again_begins_anew_once_its_end_was_told(owed):
     first.event = "resolved"
     first.save()
     group = AlertGroup.objects.get(pk=first.group_id)
-    receipts.begin_anew([group])
+    receipts.forget([group])
     assert set(Receipt.objects.values_list("sink", "group")) == {
         (first.sink_id, first.group_id),
         (second.sink_id, second.group_id),
     }
     Delivery.objects.filter(pk=first.pk).update(state="sent")
-    receipts.begin_anew([group])
+    receipts.forget([group])
     assert Receipt.objects.get().group_id == second.group_id
 
 
 def test_nothing_that_ended_asks_the_database_nothing(django_assert_num_queries):
     with django_assert_num_queries(0):
-        receipts.begin_anew([])
+        receipts.forget([])
 
 
 @pytest.fixture
