@@ -10,6 +10,7 @@ from django.db import models, transaction
 from routing import audit
 from routing.access import Actor, insist
 from routing.faults import Conflict, Fault
+from routing.models.encrypted import Unreadable
 from routing.shapes import Shape, facts, shaped
 from routing.turns import Turn, wait_for
 
@@ -105,7 +106,7 @@ def save(
         columns = definition.columns(said, saved)
         if stored:
             definition.check_given(stored, columns, changes)
-        changed = {name for name, value in columns.items() if getattr(saved, name) != value}
+        changed = {name for name, value in columns.items() if _differs(saved, name, value)}
         for name, value in columns.items():
             setattr(saved, name, value)
         # Workers write other columns at the same time.
@@ -136,6 +137,13 @@ def delete(
         definition.leaves(now)
         audit.record(by, verb, row, before=kept, ip=ip, now=now)
         row.delete()
+
+
+def _differs(row: models.Model, name: str, value: object) -> bool:
+    try:
+        return bool(getattr(row, name) != value)
+    except Unreadable:
+        return True
 
 
 def _check_name(definition: Definition[Row, Said], name: str, stored: Row | None) -> None:

@@ -19,7 +19,7 @@ def test_any_other_is_replaced_by_a_new_one(given: str) -> None:
     assert len({request_id(given), request_id(given), given}) == 3
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/sign-in/"])
+@pytest.mark.parametrize("path", ["/readyz", "/sign-in/"])
 def test_the_answer_and_every_log_line_bear_the_requests_id(
     path: str, server: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -33,6 +33,7 @@ def test_the_answer_and_every_log_line_bear_the_requests_id(
         return say
 
     monkeypatch.setattr(health, "ask_database", saying(health.ask_database))
+    monkeypatch.setattr(health, "ask_workers", lambda: None)
     monkeypatch.setattr(sign_in.SignIn, "get", saying(sign_in.SignIn.get))
     with capture_logs(processors=[merge_contextvars]) as lines:
         answer = server.get(path, **{"x-request-id": "mine-7"})
