@@ -21,7 +21,6 @@ from routing.broker import TIMEOUT, client
 log = structlog.get_logger(__name__)
 
 TOPICS = frozenset({"alerts", "deliveries", "runs", "sensors"})
-CHANNEL = "doorbell:"
 QUIET_SECONDS = 10.0
 """How long the subscription may be silent before it asks whether the server is still there."""
 RECONNECT_SECONDS = (0.2, 1.0, 5.0)
@@ -32,7 +31,7 @@ def ring(*topics: str) -> None:
     try:
         with client(settings.REDIS_URL).pipeline(transaction=False) as pipeline:
             for topic in topics:
-                pipeline.publish(CHANNEL + _known(topic), b"")
+                pipeline.publish(_channels() + _known(topic), b"")
             pipeline.execute()
     except (redis.RedisError, OSError) as error:
         metrics.DOORBELL_FAILURES.add()
@@ -53,6 +52,11 @@ def take_off(name: str) -> None:
         client(settings.REDIS_URL).delete(f"rung:{name}")
     except (redis.RedisError, OSError) as error:
         log.warning("ring_not_taken_off", name=name, error=str(error))
+
+
+def _channels() -> str:
+    """What our channels' names begin with: Redis has the same channels in all of its databases, and ours is one."""
+    return f"doorbell:{client(settings.REDIS_URL).get_connection_kwargs().get('db', 0)}:"
 
 
 def _known(topic: str) -> str:
@@ -138,7 +142,7 @@ class _Subscription:
                     ) as connection,
                     connection.pubsub() as pubsub,
                 ):
-                    await pubsub.subscribe(*(CHANNEL + topic for topic in TOPICS))
+                    await pubsub.subscribe(*(_channels() + topic for topic in TOPICS))
                     if tries:
                         self._ring_everything()  # Something may have been missed.
                     tries = 0
@@ -156,7 +160,7 @@ class _Subscription:
         while True:
             message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=QUIET_SECONDS)
             if message is not None:
-                topic = message["channel"].decode().removeprefix(CHANNEL)
+                topic = message["channel"].decode().rpartition(":")[2]
                 for listener in self._listeners:
                     listener.hear(topic)
 

@@ -43,7 +43,8 @@ def of_group(group: AlertGroup) -> Suggested:
     """What holds for the alerts of a group, whatever route they took."""
     if not group.labels:
         return Suggested(why_not="Its route groups by no field, so that the group has nothing of its own.")
-    return of_labels(group.labels)
+    # PostgreSQL keeps them in an order of its own.
+    return of_labels(dict(sorted(group.labels.items())))
 
 
 def of_labels(labels: Mapping[str, str]) -> Suggested:

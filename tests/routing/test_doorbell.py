@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -149,3 +150,15 @@ def test_without_a_server_listening_waits_its_time_and_ends(settings, tmp_path, 
 def test_a_topic_that_nobody_knows_is_a_mistake(use):
     with pytest.raises(ValueError, match="is not a topic"):
         use("alarms")
+
+
+def test_another_installation_on_the_same_server_is_not_heard(settings: Any) -> None:
+    with redis.Redis.from_url(settings.REDIS_URL) as asked, asked.pubsub() as other:
+        db = asked.get_connection_kwargs().get("db", 0)
+        other.subscribe(f"doorbell:{db + 1}:alerts", f"doorbell:{db}:alerts")
+        doorbell.ring("alerts")
+        while (message := other.get_message(timeout=10)) and message["type"] == "subscribe":
+            pass
+        assert message
+        assert message["channel"] == f"doorbell:{db}:alerts".encode()
+        assert other.get_message() is None
