@@ -22,7 +22,7 @@ from routing.ingest import Intake
 PAGE_THREADS = 8
 RAW_THREADS = 4
 # SQLite has one writer at a time anyway, and those that wait for it do not wait in turn.
-WRITERS = {"postgresql": 2, "sqlite": 1}
+WRITERS = {"postgresql": 3, "sqlite": 1}
 POST = ("POST",)
 GET = ("GET", "HEAD")
 

@@ -16,7 +16,7 @@ Figure = tuple[str, float, str, str]
 SECONDS = float(os.environ.get("BENCH_SECONDS", "8"))
 DRAIN_SECONDS = 300.0
 # Name, alerts in a post, connections.
-LOADS = (("batch", 100, 32), ("single", 1, 128))
+LOADS = (("batch", 100, 64), ("single", 1, 128))
 BASELINE = "tests.bench.parse_only:application"
 
 

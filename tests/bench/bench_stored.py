@@ -13,7 +13,7 @@ SECONDS = min(float(os.environ.get("BENCH_SECONDS", "8")), 20.0)
 FEW = 10_000
 MANY = int(os.environ.get("BENCH_STORED", "200000"))
 SIZE = 100
-CONNECTIONS = 32
+CONNECTIONS = 64
 
 
 def run() -> list[Figure]:
