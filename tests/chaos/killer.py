@@ -27,6 +27,9 @@ PAUSE = (0.5, 6.0)
 """Seconds between one part that is back and the next kill."""
 AWAY = (0.1, 3.0)
 """Seconds until a part is started again."""
+RESPAWN = 6.0
+"""Seconds within which granian takes a second death of its process for a fault of the application, and ends: whoever
+supervises it then starts all of it again."""
 TWO = 0.2
 """How often two parts are killed at a time."""
 
@@ -39,6 +42,7 @@ class Killer:
         self._chance = random.Random(seed)
         self._say = say
         self.kills: Counter[str] = Counter()
+        self._respawned_at = -RESPAWN
         self.ended: list[str] = []
         """Parts that ended though nobody killed them."""
 
@@ -49,7 +53,7 @@ class Killer:
             names = list(VICTIMS)
             chosen = self._chance.choices(names, list(VICTIMS.values()), k=2 if self._chance.random() < TWO else 1)
             # The same part twice is one.
-            victims = {_part(name): name for name in chosen}
+            victims = {_part(name): self._instead(name) for name in chosen}
             for name in victims.values():
                 self._kill(name)
             away = self._chance.uniform(*AWAY)
@@ -59,6 +63,14 @@ class Killer:
                 if not self._stack.parts[part].running:
                     self._stack.parts[part].start()
             self._wait(self._chance.uniform(*PAUSE), go_on)
+
+    def _instead(self, name: str) -> str:
+        """The whole of the server where its process has only just come back."""
+        if name != "web's process":
+            return name
+        again = time.monotonic() - self._respawned_at < RESPAWN
+        self._respawned_at = time.monotonic()
+        return "web" if again else name
 
     def look(self) -> None:
         """Notes, and starts again, what ended by itself."""
