@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
@@ -158,7 +159,8 @@ async def drive(
     """Sends for so many seconds: as fast as it is answered, or `rate` requests a second at most."""
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
-    idle: list[_Connection] = []
+    # The one that was idle for longest is next: the server closes those that nobody uses.
+    idle: deque[_Connection] = deque()
 
     def ready(connection: _Connection) -> bool:
         if time.perf_counter() - began >= seconds:
@@ -175,7 +177,7 @@ async def drive(
     sent = 0
     while rate and (passed := time.perf_counter() - began) < seconds:
         while idle and sent < passed * rate:
-            idle.pop().send()
+            idle.popleft().send()
             sent += 1
         await asyncio.sleep(TICK)
     for connection in idle:
