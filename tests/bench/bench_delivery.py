@@ -93,32 +93,41 @@ def _throughput(receiver: str) -> list[Figure]:
     return [("delivery_rate", rate, "deliveries/s", compared), ("delivery_cpu", own, "ms", "of the worker, each")]
 
 
+def _no_routes() -> None:
+    """Those of the measurement before, with all that hangs on them."""
+    from routing.models import AlertGroup, Delivery, GroupedAlert, Route
+
+    for model in (Delivery, GroupedAlert, AlertGroup, Route):
+        model._default_manager.all().delete()
+
+
 def _latency(receiver: str) -> list[Figure]:
     """From an alert's row to the start of the first attempt of its delivery, routing and rings between them."""
-    from routing import doorbell, tasks
-    from routing.models import Alert, Attempt, Route, Unrouted
-    from sensorapp.celery import app
+    from routing.api.ringer import Ringer, wake_router
+    from routing.models import Alert, Attempt, Unrouted
     from tests import build
 
-    Route.objects.all().delete()
+    _no_routes()
     route = build.route(group_by=["..."])
     sink = build.sink("webhook", name="soon", secrets={"url": receiver})
     route.sinks.add(sink)
     token, received = build.token(), {}
-    with _worker(), app.connection_for_write() as link:
+    ringer = Ringer(wake_router)
+    ringer.start()
+    with _worker():
         for _ in _every(1 / 50, SECONDS):
             now = datetime.now(UTC)
             alerts = [_alert(now, token) for _ in range(RATE // 50)]
             received |= {str(alert.pk): now for alert in Alert.objects.bulk_create(alerts)}
             Unrouted.objects.bulk_create(Unrouted(alert=alert, received_at=now) for alert in alerts)
-            tasks.route_pending.apply_async(connection=link)
-            doorbell.ring("alerts")
+            ringer.ring(len(alerts))
         _when(lambda: Attempt.objects.filter(delivery__sink=sink, outcome="sent").count() == len(received))
     took = [
         (attempt.started_at - received[attempt.delivery.alert_ids[0]]).total_seconds()
         for attempt in Attempt.objects.filter(delivery__sink=sink, number=1).select_related("delivery")
     ]
-    Route.objects.all().delete()
+    ringer.stop()
+    _no_routes()
     compared = f"median {_percentile(took, 0.5) * 1000:.0f} ms; {RATE} alerts/s"
     return [("delivery_first_attempt_p95", _percentile(took, 0.95) * 1000, "ms", compared)]
 
