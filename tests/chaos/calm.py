@@ -3,7 +3,7 @@
 import time
 from datetime import timedelta
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from routing import deliveries
@@ -41,8 +41,10 @@ def wait() -> None:
         if time.monotonic() - changed > STUCK.total_seconds():
             raise Stuck(", ".join(f"{count} {what}" for what, count in before.items() if count))
         now = timezone.now()
-        later = Delivery.objects.filter(state=Delivery.State.QUEUED, next_attempt_at__gt=now)
-        for sink in Sink.objects.filter(pk__in=later.values("sink")):
+        queued = Delivery.objects.filter(state=Delivery.State.QUEUED)
+        later, owed = queued.filter(next_attempt_at__gt=now), queued.values("sink")
+        # One that is left alone may be so for longer than nothing may change.
+        for sink in Sink.objects.filter(Q(pk__in=later.values("sink")) | Q(open_until__gt=now, pk__in=owed)):
             deliveries.revive(sink, now)
         time.sleep(1.0)
         if (found := left()) != before:
