@@ -13,7 +13,6 @@ from routing.models import Acknowledgement, AlertGroup, Assignment, Comment, Gro
 
 Said = TypeVar("Said", Acknowledgement, Assignment)
 State = AlertGroup.State
-GOING_ON = (State.FIRING, State.ACKNOWLEDGED)
 
 
 class AcknowledgementError(Exception):
@@ -110,14 +109,14 @@ def end_with(group: AlertGroup) -> None:
 
 def over(said: type[Said]) -> QuerySet[Said]:
     """What was said of fingerprints that no group has any more that is not resolved."""
-    newest = AlertGroup.objects.filter(fingerprint=OuterRef("fingerprint"), state__in=GOING_ON)
+    newest = AlertGroup.objects.filter(fingerprint=OuterRef("fingerprint"), state__in=AlertGroup.UNRESOLVED)
     members = _members_going_on().filter(alert__fingerprint=OuterRef("fingerprint"))
     return said._default_manager.filter(~Exists(newest), ~Exists(members))
 
 
 def _members_going_on() -> QuerySet[GroupedAlert]:
     """The alerts of the groups that are not resolved, without those of earlier lives."""
-    return GroupedAlert.objects.filter(group__state__in=GOING_ON, routed_at__gte=F("group__first_seen_at"))
+    return GroupedAlert.objects.filter(group__state__in=AlertGroup.UNRESOLVED, routed_at__gte=F("group__first_seen_at"))
 
 
 def _keys(rows: QuerySet[Said]) -> list[int]:
@@ -131,7 +130,7 @@ def _hold_groups(fingerprint: str) -> list[AlertGroup]:
     """
     members = _members_going_on().filter(alert__fingerprint=fingerprint)
     having = Q(fingerprint=fingerprint) | Q(pk__in=members.values("group"))
-    return list(AlertGroup.objects.filter(having, state__in=GOING_ON).order_by("id").select_for_update())
+    return list(AlertGroup.objects.filter(having, state__in=AlertGroup.UNRESOLVED).order_by("id").select_for_update())
 
 
 def _is_covered(group: AlertGroup) -> bool:

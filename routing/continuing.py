@@ -16,7 +16,6 @@ from routing.models import Alert, AlertGroup, Delivery, GroupedAlert
 from routing.placing import At, Place, add, begin_anew, look_at
 from routing.tree import Tree
 
-UNRESOLVED = (AlertGroup.State.FIRING, AlertGroup.State.ACKNOWLEDGED)
 What = tuple[int, str]
 """A token's id and a fingerprint: what a sender can tell the end of."""
 
@@ -59,7 +58,11 @@ def apart(alerts: Sequence[Alert], tree: Tree) -> Batch:
     first = [alert for alert in alerts if alert.pk not in known]
     news = [alert for alert in first if not endings.is_end(alert)]
     return Batch(
-        news, first, again, ends, _by_group(_stored(ends), group__route__in=routes, group__state__in=UNRESOLVED)
+        news,
+        first,
+        again,
+        ends,
+        _by_group(_stored(ends), group__route__in=routes, group__state__in=AlertGroup.UNRESOLVED),
     )
 
 

@@ -11,8 +11,8 @@ from routing.models import Delivery
 from routing.storable import text
 
 FILTERS = ("state", "sink", "route", "group", "since", "until")
-DEAD = f"{Delivery.State.FAILED},{Delivery.State.UNKNOWN}"
-"""As `state`: the dead letters, which nobody sends any more until somebody says so."""
+DEAD = ",".join(Delivery.DEAD)
+"""The dead letters, as `state`."""
 
 HELD_BACK = (Delivery.State.SUPPRESSED, Delivery.State.DISCARDED)
 """What nobody was told, and nobody should have been."""

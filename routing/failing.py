@@ -16,7 +16,6 @@ AFTER = timedelta(minutes=10)
 """How long a sink fails before that is told."""
 AGAIN = timedelta(hours=1)
 """How long it is until the same sink is told of once more."""
-DEAD = [Delivery.State.FAILED, Delivery.State.UNKNOWN]
 ITSELF = "sensorapp itself"
 """Every alert names the token it came with. Nobody can sign in with this one."""
 
@@ -24,9 +23,9 @@ ITSELF = "sensorapp itself"
 def tell(now: datetime) -> int:
     """Raise an alert for every sink that has been failing, at most one for each within `AGAIN`; how many."""
     theirs = Delivery.objects.filter(sink=OuterRef("pk")).exclude(event="test")
-    owed = theirs.filter(state__in=[Delivery.State.QUEUED, Delivery.State.SENDING])
+    owed = theirs.filter(state__in=Delivery.UNSETTLED)
     # Of late, and since nothing succeeds: a success ends what began with the first failure.
-    lost = theirs.filter(state__in=DEAD, settled_at__gt=now - AGAIN, settled_at__gte=OuterRef("failing_since"))
+    lost = theirs.filter(state__in=Delivery.DEAD, settled_at__gt=now - AGAIN, settled_at__gte=OuterRef("failing_since"))
     # One that nobody needs, or that a person paused, troubles nobody.
     needed = Q(enabled=True) & (Exists(owed) | Exists(lost)) | ~Q(disabled_reason="")
     # What was sent while the receiver answered that it is gone leaves no time of a first failure.

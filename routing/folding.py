@@ -17,7 +17,6 @@ from routing.messages import MOST_ALERTS
 from routing.models import Delivery, Receipt, Sink
 
 State = Delivery.State
-UNSETTLED = [State.QUEUED, State.SENDING]
 DEEP = timedelta(seconds=30)
 """A sink's queue is deep where its limit needs longer than this for it; then digests are made."""
 MOST_AT_ONCE = 1000
@@ -55,7 +54,7 @@ def fold(new: Sequence[Delivery], now: datetime) -> int:
     waiting = Delivery.objects.filter(
         sink_id__in={sink for sink, _ in telling},
         group_id__in={group for _, group in telling},
-        state__in=UNSETTLED,
+        state__in=Delivery.UNSETTLED,
         pk__lt=min(one.pk for one in telling.values()),
     )
     count = 0

@@ -23,7 +23,6 @@ MOST_NAMED = 200
 MOST_UNROUTED = 100_000
 MOST_COUNTED = 10_000
 """Of one state; over it counting would cost more than knowing is worth."""
-DEAD = (Delivery.State.FAILED, Delivery.State.UNKNOWN)
 
 Reading = tuple[Gauge, Labels, float]
 
@@ -44,7 +43,7 @@ def owed(now: datetime) -> Iterator[Reading]:
     sending = Delivery.objects.filter(state=Delivery.State.SENDING).values_list("sink__name")
     for sink, count in sending.annotate(n=Count("pk"))[:MOST_NAMED]:
         yield metrics.OPEN_DELIVERIES, (sink, Delivery.State.SENDING.value), count
-    for state in DEAD:
+    for state in Delivery.DEAD:
         yield metrics.DEAD_DELIVERIES, (state.value,), up_to(Delivery.objects.filter(state=state), MOST_COUNTED)
 
 

@@ -11,8 +11,6 @@ from django.db.models import Exists, OuterRef
 from routing.grouping import NotifyReason
 from routing.models import AlertGroup, Delivery, Receipt
 
-State = Delivery.State
-
 
 def of(deliveries: Iterable[Delivery]) -> dict[int, dict[str, str]]:
     """The receipts that one sink's deliveries go with, by their groups.
@@ -40,7 +38,7 @@ def forget(ended: Iterable[AlertGroup]) -> None:
     groups = [group.pk for group in ended]
     if groups:
         same = Delivery.objects.filter(sink=OuterRef("sink"), group=OuterRef("group"), event="resolved")
-        ending = same.filter(state__in=[State.QUEUED, State.SENDING])
+        ending = same.filter(state__in=Delivery.UNSETTLED)
         Receipt.objects.filter(~Exists(ending), group__in=groups).delete()
 
 

@@ -29,7 +29,7 @@ class Change:
 
 SEND_AGAIN = Change("send again", frozenset(State) - {State.SENDING, State.FOLDED}, State.QUEUED)
 TRY_NOW = Change("try now", frozenset({State.QUEUED}), State.QUEUED)
-DISCARD = Change("discard", frozenset({State.QUEUED, State.FAILED, State.UNKNOWN}), State.DISCARDED)
+DISCARD = Change("discard", frozenset({State.QUEUED, *Delivery.DEAD}), State.DISCARDED)
 
 
 def retry(delivery: Delivery, by: Actor, now: datetime, ip: str | None = None) -> bool:

@@ -137,7 +137,7 @@ def delete(route: Route, by: Actor, now: datetime, ip: str | None = None) -> Non
 
 def going_on(route: Route) -> QuerySet[AlertGroup]:
     """Its groups that are not resolved."""
-    return AlertGroup.objects.filter(route=route).exclude(state=AlertGroup.State.RESOLVED)
+    return AlertGroup.objects.filter(route=route, state__in=AlertGroup.UNRESOLVED)
 
 
 def check(facts: Mapping[str, Any], others: Sequence[Route], stored: Route | None = None) -> dict[str, list[Any]]:

@@ -117,6 +117,8 @@ class AlertGroup(models.Model):
         ACKNOWLEDGED = "acknowledged", "Acknowledged"
         RESOLVED = "resolved", "Resolved"
 
+    UNRESOLVED = (State.FIRING, State.ACKNOWLEDGED)
+
     route = models.ForeignKey("routing.Route", on_delete=models.PROTECT, related_name="groups")
     key = models.CharField(max_length=64)
     """Hash of `labels`."""

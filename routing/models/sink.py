@@ -64,6 +64,10 @@ class Delivery(models.Model):
         FOLDED = "folded", "Folded"
         DISCARDED = "discarded", "Discarded"
 
+    UNSETTLED = (State.QUEUED, State.SENDING)
+    DEAD = (State.FAILED, State.UNKNOWN)
+    """The dead letters, which nobody sends any more until somebody says so."""
+
     uuid = models.UUIDField(unique=True, default=uuid.uuid4)
     """Goes with every attempt, so that a receiver can tell a repeat."""
     sink = models.ForeignKey(Sink, on_delete=models.CASCADE, related_name="deliveries")

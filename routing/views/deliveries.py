@@ -95,8 +95,8 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
         "may_try": waits and shown.sink.enabled,
         "attempts": shown.attempts.order_by("number"),
         "folded": shown.folded.select_related("group").order_by("-pk")[:SHOWN_OF_A_DIGEST],
-        "may_retry": shown.state not in (State.QUEUED, State.SENDING, State.FOLDED) and shown.event != "test",
-        "may_discard": shown.state in (State.QUEUED, State.FAILED, State.UNKNOWN),
+        "may_retry": not waits and shown.state in service.SEND_AGAIN.may and shown.event != "test",
+        "may_discard": shown.state in service.DISCARD.may,
     }
     return show(request, "deliveries/detail.html", context)
 
