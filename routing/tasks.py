@@ -190,7 +190,7 @@ def _route(now: datetime) -> None:
 
 
 def _route_lanes(now: datetime) -> bool:
-    """Route a batch of each lane, and tell whether one was full, so that more waits behind it.
+    """Route as many batches as there are lanes, and tell whether one was full, so that more waits behind it.
 
     What comes in meanwhile has its own ring: a batch costs as much as a hundred alerts, so many small ones do not pay.
     """
